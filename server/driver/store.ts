@@ -1,0 +1,63 @@
+/**
+ * Lives here: what the rules may ask of a memory that outlives the daemon.
+ * Does not know: files.
+ */
+
+/** A saved definition as the store found it. */
+export interface SavedDefinition {
+  /** The name it is filed under. */
+  name: string;
+  xml: string;
+  autostart: boolean;
+}
+
+/**
+ * What the daemon does to a network on the host, recorded before the host is
+ * touched and after, so that a daemon that was killed finds out what to adopt
+ * and what to undo.
+ */
+export interface LiveRecord {
+  uuid: string;
+  name: string;
+  /** The bridge's name; empty if the network has none. */
+  bridge: string;
+  /** starting and stopping: undo what stands; running: adopt it. */
+  state: 'starting' | 'running' | 'stopping';
+  /** The live definition. */
+  xml: string;
+}
+
+/** A memory for definitions (which outlive the host) and live records (which outlive the daemon). */
+export interface Store {
+  /**
+   * Everything the store holds. What cannot be read is reported through
+   * `problems` and left where it is; it does not hide the rest.
+   */
+  load(): Promise<{
+    /** No definition was ever saved here: the store is new. */
+    fresh: boolean;
+    /** Autostart has been done since the host booted. */
+    autostarted: boolean;
+    saved: SavedDefinition[];
+    live: LiveRecord[];
+    problems: string[];
+  }>;
+
+  /** Saves a definition, durably, in place of what is filed under the name. */
+  saveDefinition(name: string, xml: string): Promise<void>;
+
+  /** Removes a definition and its autostart mark. Removing nothing is no error. */
+  removeDefinition(name: string): Promise<void>;
+
+  /** Sets or removes the autostart mark of a saved definition. */
+  setAutostart(name: string, autostart: boolean): Promise<void>;
+
+  /** Keeps a live record in place of the one of the same UUID. */
+  saveLive(record: LiveRecord): Promise<void>;
+
+  /** Removes a live record. Removing nothing is no error. */
+  removeLive(uuid: string): Promise<void>;
+
+  /** Remembers until the next boot that autostart is done. */
+  markAutostarted(): Promise<void>;
+}

@@ -1,0 +1,2 @@
+/** The definition room: what a network is, and its XML. */
+export * from './types.js';
