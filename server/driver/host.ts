@@ -50,19 +50,22 @@ export interface Standing {
   firewall: boolean;
 }
 
+/** A machine as it is now. */
+export interface Observation {
+  /** The names of all network interfaces, ours and others'. */
+  interfaces: string[];
+  /**
+   * The subnets the machine's routes reach, default routes left out, each with
+   * the interface it is reached through. Subnets as text: 192.168.122.0/24.
+   */
+  routes: { subnet: string; interface: string }[];
+  standing: Standing[];
+}
+
 /** A machine that can hold virtual networks. */
 export interface Host {
   /** What this machine can do. Never throws for what is missing. */
   probe(): Promise<HostReport>;
-
-  /** The names of all network interfaces, ours and others'. */
-  interfaces(): Promise<string[]>;
-
-  /**
-   * The subnets that the machine's routes reach, except default routes, each
-   * with the interface it is reached through.
-   */
-  routes(): Promise<{ subnet: string; interface: string }[]>;
 
   /**
    * Makes a network stand: bridge, addresses, firewall, DHCP and DNS. On
@@ -84,14 +87,17 @@ export interface Host {
   /** The leases of a network that have not expired. */
   leases(plan: NetworkPlan): Promise<HostLease[]>;
 
-  /** What stands on the machine now of these networks, in the same order. */
-  observe(plans: NetworkPlan[]): Promise<Standing[]>;
+  /**
+   * What is on the machine now, to compare with what should be. `standing` is
+   * in the order of `plans`. Only reads.
+   */
+  observe(plans: NetworkPlan[]): Promise<Observation>;
 
   /**
-   * Makes good what `observe` found missing of a network whose bridge stands,
-   * without touching the rest.
+   * Makes good what is missing of a network whose bridge stands, without
+   * touching the rest: dnsmasq started again, rules applied again.
    */
-  repair(plan: NetworkPlan, standing: Standing): Promise<void>;
+  refresh(plan: NetworkPlan, standing: Standing): Promise<void>;
 
   /** Stops watching the machine. The networks stay. */
   close(): Promise<void>;
