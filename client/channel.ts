@@ -1,0 +1,75 @@
+/**
+ * Lives here: a gRPC channel to the place a URI names. One of two files of the
+ * client that import grpc-js. Does not know: what is called over it.
+ */
+import { readFile } from 'node:fs/promises';
+import { Client, credentials, type ChannelCredentials, type ClientOptions } from '@grpc/grpc-js';
+import { ErrorCode, NetworkError } from '../shared/errors.js';
+import { defaults, type PkiFiles, type VnetUri } from '../shared/uri.js';
+
+/** The URIs that lead to a daemon over a gRPC channel. */
+export type ChannelUri = Extract<VnetUri, { scheme: 'unix' | 'tcp' | 'tls' }>;
+
+/** A channel, and where it leads, for messages. */
+export interface Channel {
+  client: Client;
+  /** `/run/vnet/vnet.sock` or `host:16614`. */
+  place: string;
+}
+
+const options: ClientOptions = {
+  // A daemon gives up on a silent peer; so does a client on a silent daemon.
+  'grpc.keepalive_time_ms': 20_000,
+  'grpc.keepalive_timeout_ms': 10_000,
+  // A second attempt after a lost connection comes soon: hosts are few and near.
+  'grpc.initial_reconnect_backoff_ms': 200,
+  'grpc.max_reconnect_backoff_ms': 5_000,
+  'grpc.max_receive_message_length': 64 * 1024 * 1024,
+  // Another caller's broken channel is not ours.
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.enable_http_proxy': 0,
+};
+
+/** Opens a channel. Nothing is sent before the first call. */
+export async function openChannel(uri: ChannelUri, readonly: boolean): Promise<Channel> {
+  switch (uri.scheme) {
+    case 'unix': {
+      const socket = uri.socket ?? (readonly ? defaults.readonlySocket : defaults.socket);
+      // Any name serves as authority: the socket's mode decides who may speak.
+      return open(`unix:${socket}`, credentials.createInsecure(), socket, { 'grpc.default_authority': 'localhost' });
+    }
+    case 'tcp':
+      return open(target(uri), credentials.createInsecure(), `${uri.host}:${uri.port}`);
+    case 'tls':
+      return open(target(uri), await tlsCredentials(uri.pki), `${uri.host}:${uri.port}`);
+  }
+}
+
+function open(address: string, channelCredentials: ChannelCredentials, place: string, more: ClientOptions = {}): Channel {
+  return { client: new Client(address, channelCredentials, { ...options, ...more }), place };
+}
+
+function target({ host, port }: { host: string; port: number }): string {
+  return host.includes(':') ? `ipv6:[${host}]:${port}` : `dns:///${host}:${port}`;
+}
+
+async function tlsCredentials(pki: PkiFiles): Promise<ChannelCredentials> {
+  const [ca, certificate, key] = await Promise.all([pki.ca, pki.certificate, pki.key].map(readPem));
+  try {
+    return credentials.createSsl(ca!, key!, certificate!);
+  } catch (error) {
+    throw new NetworkError(ErrorCode.AUTH_FAILED,
+      `the TLS files ${pki.certificate} and ${pki.key} cannot be used: ${(error as Error).message}`,
+      { hint: 'the certificate and the key must belong together, both as PEM', cause: error });
+  }
+}
+
+async function readPem(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    throw new NetworkError(ErrorCode.AUTH_FAILED, `cannot read TLS file ${path}: ${(error as Error).message}`, {
+      hint: 'give the files in the URI: ?pkipath=DIR, or ?ca=FILE&cert=FILE&key=FILE', cause: error,
+    });
+  }
+}

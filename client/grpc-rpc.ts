@@ -1,0 +1,96 @@
+/**
+ * Lives here: calls as unary gRPC: bytes out, bytes or a NetworkError back. The
+ * `Rpc` under the generated client. Does not know: what the bytes mean.
+ */
+import { Metadata, type ServiceError } from '@grpc/grpc-js';
+import { ErrorCode, NetworkError } from '../shared/errors.js';
+import type { NetworkDriverClientImpl } from '../shared/gen/vnet/v1/network_driver.js';
+import { decodeError, detailTrailer, GrpcStatus } from '../shared/status.js';
+import type { Channel } from './channel.js';
+
+/** What a generated client sends its calls through. */
+export type Rpc = ConstructorParameters<typeof NetworkDriverClientImpl>[0];
+
+/**
+ * Calls over a channel.
+ *
+ * @param timeoutMs how long a call may take, in milliseconds
+ */
+export function createGrpcRpc({ client, place }: Channel, timeoutMs: number): Rpc {
+  return {
+    request: (service, method, data, abortSignal) => new Promise((resolve, reject) => {
+      if (abortSignal?.aborted) {
+        reject(aborted(method));
+        return;
+      }
+      const call = client.makeUnaryRequest(
+        `/${service}/${method}`, asBuffer, asBuffer, data, new Metadata(), { deadline: Date.now() + timeoutMs },
+        (error, answer) => {
+          abortSignal?.removeEventListener('abort', cancel);
+          if (error) reject(receivedError(error, method, place, timeoutMs));
+          else resolve(answer as unknown as Uint8Array<ArrayBuffer>);
+        },
+      );
+      const cancel = () => call.cancel();
+      abortSignal?.addEventListener('abort', cancel, { once: true });
+    }),
+  };
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The error that ended a call: what the daemon sent, or what kept us from it. */
+function receivedError(error: ServiceError, method: string, place: string, timeoutMs: number): NetworkError {
+  const [detail] = error.metadata?.get(detailTrailer) ?? [];
+  if (detail instanceof Buffer) return decodeError(error.code, error.details, detail);
+  switch (error.code as number) {
+    case GrpcStatus.UNAVAILABLE:
+      return unreachable(error.details, place);
+    case GrpcStatus.DEADLINE_EXCEEDED:
+      return new NetworkError(ErrorCode.OPERATION_TIMEOUT, `${method} at ${place} got no answer in ${timeoutMs / 1000} s`, {
+        hint: 'it may still happen: look before you repeat it',
+      });
+    case GrpcStatus.CANCELLED:
+      return aborted(method);
+    case GrpcStatus.UNIMPLEMENTED:
+      return new NetworkError(ErrorCode.NO_SUPPORT, `${method} at ${place}: ${error.details}`);
+    default:
+      return decodeError(error.code, `${method} at ${place}: ${error.details}`, undefined);
+  }
+}
+
+function aborted(method: string): NetworkError {
+  return new NetworkError(ErrorCode.OPERATION_ABORTED, `${method} was given up by the caller`, {
+    hint: 'it may still happen: look before you repeat it',
+  });
+}
+
+/** Why nobody answered, from the library's words, and what to do about it. */
+function unreachable(details: string, place: string): NetworkError {
+  const [, reason = details] = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(details) ?? [];
+  const why = reason.replace(/^Error: /, '');
+  const message = place.startsWith('/')
+    ? `Failed to connect socket to '${place}': ${plain(why)}` : `unable to connect to server at '${place}': ${plain(why)}`;
+  return new NetworkError(ErrorCode.RPC, message, { hint: hintFor(why, place) });
+}
+
+/** System errors in their own words, as strerror has them. */
+function plain(why: string): string {
+  const words: Record<string, string> = {
+    ENOENT: 'No such file or directory', ECONNREFUSED: 'Connection refused', EACCES: 'Permission denied',
+    ECONNRESET: 'Connection reset by peer', EHOSTUNREACH: 'No route to host', ENOTFOUND: 'Name or service not known',
+  };
+  const [code = ''] = /\bE[A-Z]{3,}\b/.exec(why) ?? [];
+  return words[code] ?? why;
+}
+
+function hintFor(why: string, place: string): string | undefined {
+  if (/ENOENT|ECONNREFUSED/.test(why)) {
+    return place.startsWith('/') ? 'is vnetd running? start it with: systemctl start vnetd' : 'is vnetd running there, and does it listen on this port?';
+  }
+  if (/EACCES/.test(why)) return 'only root and members of the group vnet may use this socket; vnet -r uses the read-only one';
+  if (/certificate|alert|handshake|TLS|SSL/i.test(why)) return 'check that both ends trust the same CA and that the certificate names this host';
+  return undefined;
+}

@@ -1,0 +1,6 @@
+/** The package `vnetd` for programs: connect to a host's virtual networks. */
+export { connect, defaultTimeoutMs, type ConnectedDriver, type ConnectOptions } from './connect.js';
+export * from './connection.js';
+export { ErrorCode, errorCodeName, NetworkError, type Problem } from '../shared/errors.js';
+export type * from '../shared/gen/vnet/v1/network_driver.js';
+export { version } from '../shared/version.js';

@@ -1,0 +1,204 @@
+/**
+ * Lives here: the daemon's configuration: every key, its meaning and default,
+ * and the reading of vnetd.toml. Does not know: what is done with it.
+ */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parse, TomlError } from 'smol-toml';
+
+/** How the daemon is set up. */
+export interface Config {
+  driver: 'host' | 'test';
+  folders: Folders;
+  unix: {
+    /** Read-write socket. */
+    socket: string;
+    /** Owning group of the read-write socket; ignored with a warning if there is no such group. */
+    group: string;
+    /** Serve the read-only socket, to everyone. */
+    readonly: boolean;
+    readonlySocket: string;
+  };
+  /** No encryption, no identity: whoever connects may do everything. */
+  tcp: { enabled: boolean; address: string; port: number };
+  tls: {
+    enabled: boolean;
+    address: string;
+    port: number;
+    certificate: string;
+    key: string;
+    /** Whose client certificates are let in. */
+    ca: string;
+    requireClientCertificate: boolean;
+  };
+  dnsmasq: {
+    /** The account it runs as; empty: `dnsmasq` or `nobody`. */
+    user: string;
+    /** Where upstream name servers are read from. */
+    resolvConf: string;
+  };
+  log: { level: 'debug' | 'info' | 'warn' | 'error' };
+}
+
+/** Where the daemon keeps its files. */
+export interface Folders {
+  /** Definitions and configuration: /etc/vnet. */
+  etc: string;
+  /** What outlives a boot but can be lost: /var/lib/vnet. */
+  var: string;
+  /** What a boot clears: /run/vnet. */
+  run: string;
+}
+
+/** A configuration that cannot be used. */
+export class ConfigError extends Error {}
+
+/** The folders below a root; `/` is the host's own. */
+export function foldersBelow(root: string): Folders {
+  return { etc: join(root, 'etc/vnet'), var: join(root, 'var/lib/vnet'), run: join(root, 'run/vnet') };
+}
+
+/** What holds where the file says nothing. */
+export function defaultConfig(root: string): Config {
+  const folders = foldersBelow(root);
+  const pki = join(folders.etc, 'pki');
+  return {
+    driver: 'host',
+    folders,
+    unix: {
+      socket: join(folders.run, 'vnet.sock'), group: 'vnet', readonly: true, readonlySocket: join(folders.run, 'vnet-ro.sock'),
+    },
+    tcp: { enabled: false, address: '127.0.0.1', port: 16609 },
+    tls: {
+      enabled: false, address: '127.0.0.1', port: 16614,
+      certificate: join(pki, 'server.pem'), key: join(pki, 'server-key.pem'), ca: join(pki, 'ca.pem'), requireClientCertificate: true,
+    },
+    dnsmasq: { user: '', resolvConf: '/etc/resolv.conf' },
+    log: { level: 'info' },
+  };
+}
+
+/** Says what is wrong with a value, or gives it in the form the daemon uses. */
+type Check = (value: unknown) => { value: unknown } | { allowed: string };
+
+const text: Check = (value) => (typeof value === 'string' && !/\p{Cc}/u.test(value) ? { value } : { allowed: 'a text on one line' });
+const path: Check = (value) => (typeof value === 'string' && /^\/\P{Cc}*$/u.test(value) ? { value } : { allowed: 'an absolute path' });
+const yesNo: Check = (value) => (typeof value === 'boolean' ? { value } : { allowed: 'true or false' });
+const port: Check = (value) => (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65535
+  ? { value } : { allowed: 'a port number from 0 (any free one) to 65535' });
+const account: Check = (value) => (typeof value === 'string' && /^([a-z_][a-z0-9_-]*\$?)?$/i.test(value)
+  ? { value } : { allowed: 'the name of an account' });
+const oneOf = (...words: string[]): Check => (value) =>
+  (words.includes(value as string) ? { value } : { allowed: words.map((word) => `"${word}"`).join(', ') });
+
+/** Every key of the file, by table: the place in Config that it sets, and what it may be. */
+const keys: Record<string, Record<string, [field: string, check: Check]>> = {
+  '': { driver: ['driver', oneOf('host', 'test')] },
+  unix: {
+    socket: ['socket', path], group: ['group', account], readonly: ['readonly', yesNo], readonly_socket: ['readonlySocket', path],
+  },
+  tcp: { enabled: ['enabled', yesNo], address: ['address', text], port: ['port', port] },
+  tls: {
+    enabled: ['enabled', yesNo], address: ['address', text], port: ['port', port], certificate: ['certificate', path],
+    key: ['key', path], ca: ['ca', path], require_client_certificate: ['requireClientCertificate', yesNo],
+  },
+  dnsmasq: { user: ['user', account], resolv_conf: ['resolvConf', path] },
+  log: { level: ['level', oneOf('debug', 'info', 'warn', 'error')] },
+};
+
+/**
+ * Reads the configuration below a root.
+ *
+ * @param file the file; if undefined, etc/vnet/vnetd.toml below the root, which may be missing
+ * @throws {ConfigError} naming file, line and what is allowed
+ */
+export async function loadConfig(root: string, file: string | undefined): Promise<Config> {
+  const config = defaultConfig(root);
+  const source = file ?? join(config.folders.etc, 'vnetd.toml');
+  let toml: string;
+  try {
+    toml = await readFile(source, 'utf8');
+  } catch (error) {
+    if (file === undefined && (error as NodeJS.ErrnoException).code === 'ENOENT') return config;
+    throw new ConfigError(`${source}: ${(error as Error).message}`);
+  }
+  return parseConfig(toml, source, config);
+}
+
+/**
+ * Lays what a TOML text says over a configuration.
+ *
+ * @param source the text's name, for messages
+ * @throws {ConfigError} naming every key that is unknown or wrong, each with its line
+ */
+export function parseConfig(toml: string, source: string, base: Config): Config {
+  const tables = parseToml(toml, source);
+  const config = structuredClone(base);
+  const problems: { line: number; message: string }[] = [];
+  for (const { table, key, value } of settings(tables)) {
+    const problem = apply(config, table, key, value);
+    if (problem !== undefined) problems.push({ line: lineOf(toml, table, key), message: problem });
+  }
+  if (problems.length > 0) {
+    problems.sort((a, b) => a.line - b.line);
+    throw new ConfigError(problems.map(({ line, message }) => `${source}:${line}: ${message}`).join('\n'));
+  }
+  return config;
+}
+
+function parseToml(toml: string, source: string): Record<string, unknown> {
+  try {
+    return parse(toml);
+  } catch (error) {
+    if (error instanceof TomlError) {
+      const [first = ''] = error.message.replace(/^Invalid TOML document: /, '').split('\n');
+      throw new ConfigError(`${source}:${error.line}:${error.column}: ${first}`);
+    }
+    throw error;
+  }
+}
+
+/** Every key with its table; keys above the first table have the table ''. */
+function* settings(tables: Record<string, unknown>): Generator<{ table: string; key: string; value: unknown }> {
+  for (const [name, value] of Object.entries(tables)) {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)) {
+      const entries = Object.entries(value);
+      if (entries.length === 0 && !Object.hasOwn(keys, name)) yield { table: name, key: '', value };
+      for (const [key, inner] of entries) yield { table: name, key, value: inner };
+    } else {
+      yield { table: '', key: name, value };
+    }
+  }
+}
+
+/** Sets one key; gives what is wrong with it, if anything. */
+function apply(config: Config, table: string, key: string, value: unknown): string | undefined {
+  const known = Object.hasOwn(keys, table) ? keys[table] : undefined;
+  if (known === undefined) return `unknown table [${table}]; known: ${Object.keys(keys).filter(Boolean).join(', ')}`;
+  const entry = Object.hasOwn(known, key) ? known[key] : undefined;
+  const name = table === '' ? key : `${table}.${key}`;
+  if (entry === undefined) return `unknown key '${name}'; known here: ${Object.keys(known).join(', ')}`;
+  const [field, check] = entry;
+  const result = check(value);
+  if ('allowed' in result) return `${name} is ${JSON.stringify(value)}; it must be ${result.allowed}`;
+  const target = (table === '' ? config : config[table as keyof Config]) as Record<string, unknown>;
+  target[field] = result.value;
+  return undefined;
+}
+
+/** The line where a key is set, or its table begins; 1 if it is written in a way this does not see. */
+function lineOf(toml: string, table: string, key: string): number {
+  let current = '';
+  let tableLine = 1;
+  for (const [index, line] of toml.split('\n').entries()) {
+    const [, header] = /^\s*\[+\s*([^\]]*?)\s*\]+/.exec(line) ?? [];
+    if (header !== undefined) {
+      current = header.replace(/["']/g, '');
+      if (current === table) tableLine = index + 1;
+    }
+    const [, name] = /^\s*([^=#[]+?)\s*=/.exec(line) ?? [];
+    const bare = name?.replace(/["']/g, '');
+    if ((current === table && bare === key) || (current === '' && bare === `${table}.${key}`)) return index + 1;
+  }
+  return tableLine;
+}

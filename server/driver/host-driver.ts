@@ -1,0 +1,21 @@
+/**
+ * Lives here: the host driver: the rules over a real host and a store in files.
+ */
+import type { NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
+import type { Log } from '../log.js';
+import type { Host } from './host.js';
+import { LocalNetworkDriver } from './local-driver.js';
+import type { Estate } from './lifecycle.js';
+import { recover } from './recovery.js';
+import { Register } from './register.js';
+import type { Store } from './store.js';
+
+/**
+ * Opens the driver of this host: adopts what stands, undoes what was left
+ * half-done, starts what starts with the host.
+ */
+export async function openHostDriver(host: Host, store: Store, log: Log): Promise<NetworkDriver> {
+  const estate: Estate = { register: new Register(), host, store, log };
+  await recover(estate);
+  return new LocalNetworkDriver('host', estate);
+}

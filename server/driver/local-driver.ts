@@ -1,0 +1,183 @@
+/**
+ * Lives here: the rules of virtual networks, as the driver interface: which
+ * network a request is about and what the answer is. The same for every host
+ * and every store. Does not know: gRPC, who asks, how the host does it.
+ */
+import { hostname } from 'node:os';
+import { canonicalMac, subnetOf } from '../../shared/address.js';
+import { formatNetwork, prefixOfIp, type NetworkDefinition } from '../../shared/definition/index.js';
+import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import {
+  LeaseType, type DhcpLease, type ListAllNetworksRequest, type Network, type NetworkDriver, type NetworkSummary,
+} from '../../shared/gen/vnet/v1/network_driver.js';
+import { version } from '../../shared/version.js';
+import type { HostLease } from './host.js';
+import type { IdentifiedDefinition } from './identity.js';
+import { create, define, planOf, setAutostart, start, stop, undefine, type Estate } from './lifecycle.js';
+import type { NetworkRecord } from './register.js';
+
+/** A driver in this process. */
+export class LocalNetworkDriver implements NetworkDriver {
+  private readonly xml = new WeakMap<NetworkDefinition, string>();
+
+  /**
+   * @param kind what Open answers: `host` or `test`
+   * @param estate the register this driver answers from, with its host and store
+   */
+  constructor(private readonly kind: 'host' | 'test', private readonly estate: Estate) {}
+
+  open: NetworkDriver['open'] = async ({ driver }) => {
+    if (driver !== '' && driver !== 'system' && driver !== this.kind) {
+      throw new NetworkError(ErrorCode.NO_CONNECT, `driver '${driver}': this is a ${this.kind} driver`);
+    }
+    return { driver: this.kind, hostname: hostname(), version };
+  };
+
+  close: NetworkDriver['close'] = async () => ({});
+
+  numOfNetworks: NetworkDriver['numOfNetworks'] = async () => ({ count: this.active(true).length });
+
+  listNetworks: NetworkDriver['listNetworks'] = async ({ maxNames }) => ({ names: atMost(maxNames, this.active(true)) });
+
+  numOfDefinedNetworks: NetworkDriver['numOfDefinedNetworks'] = async () => ({ count: this.active(false).length });
+
+  listDefinedNetworks: NetworkDriver['listDefinedNetworks'] = async ({ maxNames }) =>
+    ({ names: atMost(maxNames, this.active(false)) });
+
+  listAllNetworks: NetworkDriver['listAllNetworks'] = async (filter) =>
+    ({ networks: this.estate.register.list().map(summaryOf).filter((row) => matches(row, filter)) });
+
+  networkLookupByUuid: NetworkDriver['networkLookupByUuid'] = async ({ uuid }) =>
+    ({ network: handleOf(this.estate.register.findByUuid(uuid)) });
+
+  networkLookupByName: NetworkDriver['networkLookupByName'] = async ({ name }) =>
+    ({ network: handleOf(this.estate.register.findByName(name)) });
+
+  networkCreateXml: NetworkDriver['networkCreateXml'] = async ({ xml, validate }) => {
+    const { record, warnings } = await create(this.estate, xml, validate);
+    return { network: handleOf(record), warnings };
+  };
+
+  networkDefineXml: NetworkDriver['networkDefineXml'] = async ({ xml, validate }) => {
+    const { record, warnings } = await define(this.estate, xml, validate);
+    return { network: handleOf(record), warnings };
+  };
+
+  networkUndefine: NetworkDriver['networkUndefine'] = async ({ network }) => {
+    await undefine(this.estate, this.find(network));
+    return {};
+  };
+
+  networkCreate: NetworkDriver['networkCreate'] = async ({ network }) => {
+    await start(this.estate, this.find(network));
+    return {};
+  };
+
+  networkDestroy: NetworkDriver['networkDestroy'] = async ({ network }) => {
+    await stop(this.estate, this.find(network));
+    return {};
+  };
+
+  networkDumpXml: NetworkDriver['networkDumpXml'] = async ({ network, inactive }) => {
+    const record = this.find(network);
+    return { xml: this.format((inactive ? record.saved : undefined) ?? record.current) };
+  };
+
+  networkGetBridgeName: NetworkDriver['networkGetBridgeName'] = async ({ network }) => {
+    const record = this.find(network);
+    const bridge = record.current.bridge?.name;
+    if (bridge === undefined) {
+      throw new NetworkError(ErrorCode.INTERNAL_ERROR, `network '${record.name}' does not have a bridge name.`);
+    }
+    return { bridge };
+  };
+
+  networkGetAutostart: NetworkDriver['networkGetAutostart'] = async ({ network }) =>
+    ({ autostart: this.find(network).autostart });
+
+  networkSetAutostart: NetworkDriver['networkSetAutostart'] = async ({ network, autostart }) => {
+    await setAutostart(this.estate, this.find(network), autostart);
+    return {};
+  };
+
+  networkIsActive: NetworkDriver['networkIsActive'] = async ({ network }) =>
+    ({ active: this.find(network).live !== undefined });
+
+  networkIsPersistent: NetworkDriver['networkIsPersistent'] = async ({ network }) =>
+    ({ persistent: this.find(network).saved !== undefined });
+
+  networkGetDhcpLeases: NetworkDriver['networkGetDhcpLeases'] = async ({ network, mac }) => {
+    const record = this.find(network);
+    const wanted = mac === '' ? undefined : canonicalMac(mac);
+    if (mac !== '' && wanted === undefined) throw new NetworkError(ErrorCode.INVALID_MAC, mac);
+    const definition = record.live as IdentifiedDefinition | undefined;
+    if (definition === undefined) return { leases: [] };
+    const leases = await this.estate.host.leases(planOf(definition));
+    return {
+      leases: leases.filter((lease) => wanted === undefined || lease.mac === wanted)
+        .map((lease) => leaseOf(lease, definition)),
+    };
+  };
+
+  private find(network: Network | undefined): NetworkRecord {
+    return this.estate.register.find(network);
+  }
+
+  private active(active: boolean): string[] {
+    return this.estate.register.list().filter((record) => (record.live !== undefined) === active).map(({ name }) => name);
+  }
+
+  /** The XML of a definition, which never changes once it is here. */
+  private format(definition: NetworkDefinition): string {
+    const known = this.xml.get(definition);
+    if (known !== undefined) return known;
+    const xml = formatNetwork(definition);
+    this.xml.set(definition, xml);
+    return xml;
+  }
+}
+
+function handleOf({ name, uuid }: NetworkRecord): Network {
+  return { name, uuid };
+}
+
+function atMost(count: number, names: string[]): string[] {
+  return count === 0 ? names : names.slice(0, count);
+}
+
+function summaryOf(record: NetworkRecord): NetworkSummary {
+  const definition = record.current;
+  return {
+    network: handleOf(record),
+    active: record.live !== undefined,
+    persistent: record.saved !== undefined,
+    autostart: record.autostart,
+    bridge: definition.bridge?.name ?? '',
+    forwardMode: definition.forward?.mode ?? '',
+    addresses: definition.ips.map((ip) => `${ip.address}/${prefixOfIp(ip)}`),
+  };
+}
+
+/** Whether a row passes a filter: what the filter leaves open passes. */
+function matches(row: NetworkSummary, filter: ListAllNetworksRequest): boolean {
+  return (['active', 'persistent', 'autostart'] as const)
+    .every((column) => filter[column] === undefined || filter[column] === row[column]);
+}
+
+/** A lease as callers see it; the prefix is that of the subnet the address lies in, 0 if it lies in none. */
+function leaseOf(lease: HostLease, definition: NetworkDefinition): DhcpLease {
+  const prefix = definition.ips.map((ip) => ({ ip, prefix: prefixOfIp(ip) })).find(({ ip, prefix: bits }) =>
+    ip.address.includes(':') === (lease.family === 'ipv6') &&
+    subnetOf(ip.address, bits).network === subnetOf(lease.address, bits).network)?.prefix ?? 0;
+  return {
+    interface: definition.bridge?.name ?? '',
+    expiryTime: lease.expiry,
+    type: lease.family === 'ipv4' ? LeaseType.IPV4 : LeaseType.IPV6,
+    mac: lease.mac ?? '',
+    iaid: lease.iaid ?? '',
+    ipAddress: lease.address,
+    prefix,
+    hostname: lease.hostname ?? '',
+    clientId: lease.clientId ?? '',
+  };
+}

@@ -1,0 +1,33 @@
+/**
+ * Lives here: a store that forgets when the process ends, for the test driver.
+ */
+import type { LiveRecord, SavedDefinition, Store } from './store.js';
+
+/** A new, empty store in memory. */
+export function createMemoryStore(): Store {
+  const saved = new Map<string, SavedDefinition>();
+  const live = new Map<string, LiveRecord>();
+  let autostarted = false;
+  return {
+    load: async () => ({ fresh: saved.size === 0, autostarted, saved: [...saved.values()], live: [...live.values()], problems: [] }),
+    async saveDefinition(name, xml) {
+      saved.set(name, { name, xml, autostart: saved.get(name)?.autostart ?? false });
+    },
+    async removeDefinition(name) {
+      saved.delete(name);
+    },
+    async setAutostart(name, autostart) {
+      const definition = saved.get(name);
+      if (definition !== undefined) saved.set(name, { ...definition, autostart });
+    },
+    async saveLive(record) {
+      live.set(record.uuid, record);
+    },
+    async removeLive(uuid) {
+      live.delete(uuid);
+    },
+    async markAutostarted() {
+      autostarted = true;
+    },
+  };
+}

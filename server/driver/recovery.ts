@@ -1,0 +1,103 @@
+/**
+ * Lives here: what the driver does when its daemon starts: read what is saved,
+ * adopt what stands, undo what was left half-done, define `default` on a new
+ * machine, start what starts with the host. Does not know: files, tools.
+ */
+import { formatNetwork, parseNetwork } from '../../shared/definition/index.js';
+import { subnetsOverlap, subnetOf } from '../../shared/address.js';
+import { identify, type IdentifiedDefinition } from './identity.js';
+import { define, planOf, start, type Estate } from './lifecycle.js';
+import { parseSubnet } from './overlap.js';
+import type { LiveRecord, SavedDefinition } from './store.js';
+
+/** The third part of `default`'s subnet, 192.168.N.0/24: the first that is free. */
+const defaultSubnets = Array.from({ length: 254 - 122 + 1 }, (_, i) => 122 + i);
+
+/**
+ * Brings the estate to where the last daemon left it. One network that cannot
+ * be brought back is logged and does not stop the others.
+ */
+export async function recover(estate: Estate): Promise<void> {
+  const { fresh, autostarted, saved, live, problems } = await estate.store.load();
+  for (const problem of problems) estate.log.error({ problem }, 'a file of the state folder cannot be read and is left alone');
+  for (const definition of saved) await attempt(estate, definition.name, 'load', () => restore(estate, definition));
+  for (const record of live) await attempt(estate, record.name, 'adopt', () => adopt(estate, record));
+  if (fresh) await attempt(estate, 'default', 'define', () => defineDefault(estate));
+  if (!autostarted) {
+    await startAll(estate);
+    await estate.store.markAutostarted();
+  }
+}
+
+/** Registers a saved definition; completes one that a person wrote without UUID or MAC. */
+async function restore(estate: Estate, { name, xml, autostart }: SavedDefinition): Promise<void> {
+  const { definition: parsed } = parseNetwork(xml, { validate: false });
+  if (parsed.name !== name) throw new Error(`its file is named ${name}.xml but the network in it is named '${parsed.name}'`);
+  const definition = identify(parsed);
+  const record = estate.register.claim(name, definition.uuid, definition);
+  record.saved = definition;
+  record.autostart = autostart;
+  estate.register.release(record, definition);
+  if (definition.uuid !== parsed.uuid || definition.mac !== parsed.mac) {
+    await estate.store.saveDefinition(name, formatNetwork(definition));
+  }
+}
+
+/** Takes over a network that stands, or undoes what a daemon that was killed left of it. */
+async function adopt(estate: Estate, record: LiveRecord): Promise<void> {
+  const definition = parseNetwork(record.xml, { validate: false }).definition as IdentifiedDefinition;
+  const plan = planOf(definition);
+  const { standing: [standing] } = await estate.host.observe([plan]);
+  if (record.state !== 'running' || !standing?.bridge) {
+    await estate.host.tearDown(plan, { forget: false });
+    await estate.store.removeLive(record.uuid);
+    estate.log.warn({ network: record.name, state: record.state }, 'network was left half-done or its bridge is gone: undone');
+    return;
+  }
+  const known = estate.register.claim(definition.name, definition.uuid, definition);
+  known.live = definition;
+  estate.register.release(known, definition);
+  if (!standing.dnsmasq || !standing.firewall) {
+    await estate.host.refresh(plan, standing);
+    estate.log.warn({ network: record.name, standing }, 'network adopted and repaired');
+  } else {
+    estate.log.info({ network: record.name }, 'network adopted');
+  }
+}
+
+/** Defines the network every new host has. */
+async function defineDefault(estate: Estate): Promise<void> {
+  const { routes } = await estate.host.observe([]);
+  const taken = routes.map(({ subnet }) => parseSubnet(subnet));
+  const third = defaultSubnets.find((n) => !taken.some((other) => subnetsOverlap(other, subnetOf(`192.168.${n}.0`, 24))));
+  if (third === undefined) throw new Error('no subnet from 192.168.122.0/24 to 192.168.254.0/24 is free on this host');
+  await define(estate, defaultXml(third), true);
+  const subnet = `192.168.${third}.0/24`;
+  estate.log.info({ network: 'default', subnet }, third === defaultSubnets[0]
+    ? 'network default defined' : 'network default defined on the next free subnet: 192.168.122.0/24 is taken on this host');
+}
+
+/** Starts every network that starts with the host. */
+async function startAll(estate: Estate): Promise<void> {
+  const wanted = estate.register.list().filter((record) => record.autostart && record.live === undefined);
+  await Promise.all(wanted.map((record) => attempt(estate, record.name, 'autostart', () => start(estate, record))));
+}
+
+/** Does one thing for one network and logs its failure. */
+async function attempt(estate: Estate, network: string, what: string, step: () => Promise<void>): Promise<void> {
+  try {
+    await step();
+  } catch (error) {
+    estate.log.error({ network, err: error }, `cannot ${what} network`);
+  }
+}
+
+function defaultXml(third: number): string {
+  return `<network>
+  <name>default</name>
+  <forward mode='nat'/>
+  <ip address='192.168.${third}.1' netmask='255.255.255.0'>
+    <dhcp><range start='192.168.${third}.2' end='192.168.${third}.254'/></dhcp>
+  </ip>
+</network>`;
+}

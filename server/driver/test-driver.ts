@@ -1,0 +1,51 @@
+/**
+ * Lives here: the test driver: the real rules over an idle host and a memory
+ * store, with two networks to start from.
+ */
+import { silentLog } from '../log.js';
+import { LocalNetworkDriver } from './local-driver.js';
+import { define, setAutostart, start, type Estate } from './lifecycle.js';
+import { createIdleHost } from './idle-host.js';
+import { createMemoryStore } from './memory-store.js';
+import { Register } from './register.js';
+
+/** The networks of a new test driver: `default` runs, `private` is defined. */
+const networks = [
+  {
+    started: true,
+    xml: `<network>
+  <name>default</name>
+  <uuid>d51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a001</uuid>
+  <forward mode='nat'/>
+  <bridge name='virbr0'/>
+  <mac address='52:54:00:10:20:30'/>
+  <ip address='192.168.122.1' netmask='255.255.255.0'>
+    <dhcp><range start='192.168.122.2' end='192.168.122.254'/></dhcp>
+  </ip>
+</network>`,
+  },
+  {
+    started: false,
+    xml: `<network>
+  <name>private</name>
+  <uuid>d51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a002</uuid>
+  <bridge name='virbr1'/>
+  <mac address='52:54:00:10:20:31'/>
+  <ip address='192.168.152.1' netmask='255.255.255.0'>
+    <dhcp><range start='192.168.152.2' end='192.168.152.254'/></dhcp>
+  </ip>
+</network>`,
+  },
+];
+
+/** A new test driver; each has networks of its own. */
+export async function openTestDriver(): Promise<LocalNetworkDriver> {
+  const estate: Estate = { register: new Register(), host: createIdleHost(), store: createMemoryStore(), log: silentLog };
+  for (const { started, xml } of networks) {
+    const { record } = await define(estate, xml, true);
+    if (!started) continue;
+    await setAutostart(estate, record, true);
+    await start(estate, record);
+  }
+  return new LocalNetworkDriver('test', estate);
+}

@@ -1,0 +1,49 @@
+/**
+ * Lives here: the host driver in one call: folders, lock, store, host, rules.
+ * For vnetd, and for programs that want no daemon.
+ */
+import { join } from 'node:path';
+import type { NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
+import { defaultConfig, type Config } from './config.js';
+import { prepareFolder } from './durable-file.js';
+import { openFileStore } from './driver/file-store.js';
+import { openHostDriver } from './driver/host-driver.js';
+import { openLinuxHost } from './host/linux.js';
+import { openLock } from './lock.js';
+import { silentLog, type Log } from './log.js';
+
+/** The host driver, open. */
+export interface EmbeddedDriver {
+  driver: NetworkDriver;
+  /** Lets go of the folders. The networks stay. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the host driver with its folders below a root. It acts on the network
+ * namespace of this process and needs the rights to change it.
+ *
+ * @throws Error if another process has these folders open
+ */
+export async function openEmbeddedDriver(root: string): Promise<EmbeddedDriver> {
+  return openConfiguredDriver(defaultConfig(root), silentLog);
+}
+
+/** Opens the host driver as a configuration says. */
+export async function openConfiguredDriver(config: Config, log: Log): Promise<EmbeddedDriver> {
+  const { folders, dnsmasq } = config;
+  await prepareFolder(folders.run, 0o755);
+  const lock = await openLock(join(folders.run, 'vnetd.lock'));
+  try {
+    const store = await openFileStore(folders);
+    const host = await openLinuxHost({ varFolder: folders.var, runFolder: folders.run, dnsmasqUser: dnsmasq.user, resolvConf: dnsmasq.resolvConf, log });
+    const { summary, missing } = await host.probe();
+    log.info({ summary }, 'host');
+    for (const sentence of missing) log.warn({}, sentence);
+    const driver = await openHostDriver(host, store, log);
+    return { driver, close: async () => { await host.close(); await lock.close(); } };
+  } catch (error) {
+    await lock.close();
+    throw error;
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * Lives here: the sockets the daemon listens on, and the gRPC server behind
+ * each. Does not know: what is called.
+ *
+ * vnet accepts the connections itself and hands them to grpc-js, so that every
+ * way in can be counted, limited and asked who is there in one place.
+ */
+import { chmod, chown, lstat, mkdir, readFile, unlink } from 'node:fs/promises';
+import { connect, createServer, type ListenOptions, type Server as SocketServer, type Socket } from 'node:net';
+import { dirname } from 'node:path';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Caller } from './access.js';
+import { groupId } from './accounts.js';
+import type { Config } from './config.js';
+import type { Log } from './log.js';
+
+/** A way in that is open. */
+export interface Listener {
+  /** How a client names it. */
+  uri: string;
+  /** Takes no new connections, lets calls in flight end for a while, and cuts what is left. */
+  close(graceMs: number): Promise<void>;
+}
+
+/** A way in that the configuration asks for. */
+interface Door {
+  caller: Caller;
+  credentials: ServerCredentials;
+  where: ListenOptions;
+  /** What to do once the socket is there. */
+  opened?: () => Promise<void>;
+  uri(port: number): string;
+}
+
+/** Puts the services for a caller on a server. */
+export type Furnish = (server: Server, caller: Caller) => void;
+
+/** Opens every way in that the configuration asks for, or none. */
+export async function openListeners(config: Config, furnish: Furnish, log: Log): Promise<Listener[]> {
+  const listeners: Listener[] = [];
+  try {
+    for (const door of await doors(config, log)) {
+      const listener = await openDoor(door, furnish, log);
+      log.info({ uri: listener.uri }, 'listening');
+      listeners.push(listener);
+    }
+  } catch (error) {
+    await Promise.all(listeners.map((listener) => listener.close(0)));
+    throw error;
+  }
+  return listeners;
+}
+
+async function doors({ unix, tcp, tls }: Config, log: Log): Promise<Door[]> {
+  const insecure = ServerCredentials.createInsecure();
+  const found = [await unixDoor(unix.socket, 0o660, unix.group, { listener: 'unix', readonly: false }, log)];
+  if (unix.readonly) found.push(await unixDoor(unix.readonlySocket, 0o666, '', { listener: 'unix-readonly', readonly: true }, log));
+  if (tcp.enabled) {
+    const caller: Caller = { listener: 'tcp', readonly: false };
+    found.push({ caller, credentials: insecure, where: { host: tcp.address, port: tcp.port }, uri: netUri('tcp', tcp.address) });
+    log.warn({ address: tcp.address }, 'tcp is neither encrypted nor authenticated: whoever reaches it may do everything');
+  }
+  if (tls.enabled) {
+    const caller: Caller = { listener: 'tls', readonly: false };
+    found.push({ caller, credentials: await tlsCredentials(tls), where: { host: tls.address, port: tls.port }, uri: netUri('tls', tls.address) });
+  }
+  return found;
+}
+
+async function unixDoor(path: string, mode: number, group: string, caller: Caller, log: Log): Promise<Door> {
+  if (Buffer.byteLength(path) > 107) throw new Error(`${path}: a socket's path can have at most 107 bytes`);
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await clearStaleSocket(path);
+  return {
+    caller,
+    credentials: ServerCredentials.createInsecure(),
+    where: { path },
+    uri: () => `vnet+unix:///system?socket=${path}`,
+    opened: async () => {
+      if (group !== '' && process.getuid?.() === 0) await giveToGroup(path, group, log);
+      await chmod(path, mode);
+    },
+  };
+}
+
+async function giveToGroup(path: string, group: string, log: Log): Promise<void> {
+  const gid = await groupId(group);
+  if (gid === undefined) log.warn({ group }, `there is no group '${group}': only root may use the socket (groupadd --system ${group} makes it)`);
+  else await chown(path, 0, gid).catch((error: unknown) => log.warn({ group, err: error }, 'the socket cannot be given to its group'));
+}
+
+/** Removes a socket that nobody listens on. @throws Error if somebody does, or it is no socket */
+async function clearStaleSocket(path: string): Promise<void> {
+  const info = await lstat(path).catch(() => undefined);
+  if (info === undefined) return;
+  if (!info.isSocket()) throw new Error(`${path} exists and is no socket: it is left alone`);
+  if (await isAnswered(path)) throw new Error(`another program listens on ${path}: is vnetd running already?`);
+  await unlink(path);
+}
+
+/** Whether somebody listens on a unix socket. */
+export function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => { socket.destroy(); resolve(true); });
+    socket.once('error', () => { resolve(false); });
+  });
+}
+
+async function tlsCredentials(tls: Config['tls']): Promise<ServerCredentials> {
+  const read = (path: string) => readFile(path).catch((error: Error) => { throw new Error(`cannot read TLS file: ${error.message}`); });
+  // Without a CA of our own Node would trust every public one.
+  const [ca, certificate, key] = await Promise.all([read(tls.ca), read(tls.certificate), read(tls.key)]);
+  return ServerCredentials.createSsl(ca, [{ private_key: key, cert_chain: certificate }], tls.requireClientCertificate);
+}
+
+function netUri(kind: 'tcp' | 'tls', address: string): (port: number) => string {
+  return (port) => `vnet+${kind}://${address.includes(':') ? `[${address}]` : address}:${port}/system`;
+}
+
+async function openDoor(door: Door, furnish: Furnish, log: Log): Promise<Listener> {
+  const server = new Server({
+    'grpc.keepalive_time_ms': 20_000,
+    'grpc.keepalive_timeout_ms': 10_000,
+    'grpc.max_receive_message_length': 4 * 1024 * 1024,
+    'grpc.enable_channelz': 0,
+  });
+  furnish(server, door.caller);
+  const injector = server.createConnectionInjector(door.credentials);
+  const sockets = new Set<Socket>();
+  const accept = createServer({ noDelay: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.on('error', (error) => log.debug({ err: error, listener: door.caller.listener }, 'connection broke'));
+    injector.injectConnection(socket);
+  });
+  const port = await listen(accept, door);
+  return { uri: door.uri(port), close: (graceMs) => closeDoor(accept, server, sockets, graceMs) };
+}
+
+async function listen(accept: SocketServer, door: Door): Promise<number> {
+  // Nobody may connect between bind and chmod.
+  const mask = process.umask(0o177);
+  try {
+    accept.listen({ ...door.where, backlog: 1000 });
+  } finally {
+    process.umask(mask);
+  }
+  await new Promise<void>((resolve, reject) => {
+    accept.once('listening', resolve);
+    accept.once('error', reject);
+  });
+  await door.opened?.();
+  const address = accept.address();
+  return typeof address === 'object' && address !== null ? address.port : 0;
+}
+
+async function closeDoor(accept: SocketServer, server: Server, sockets: Set<Socket>, graceMs: number): Promise<void> {
+  accept.close();
+  const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([drained, new Promise<void>((resolve) => { timer = setTimeout(resolve, graceMs); })]);
+  clearTimeout(timer);
+  server.forceShutdown();
+  for (const socket of sockets) socket.destroy();
+}

@@ -1,0 +1,38 @@
+/**
+ * Lives here: which gRPC services a caller finds: the driver, health and
+ * reflection. Does not know: sockets.
+ */
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
+import { createDispatch } from './dispatch.js';
+import type { Furnish } from './listen.js';
+import type { Log } from './log.js';
+
+/** The protocol files, relative to the package's folder `proto`. */
+const protocol = ['vnet/v1/network_driver.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto'];
+
+/** What to put on each server: the driver for its caller, health, reflection. */
+export function createServices(driver: NetworkDriver, log: Log): Furnish {
+  const reflection = new ReflectionService(loadProtocol());
+  return (server, caller) => {
+    const { definition, implementation } = createDispatch(driver, caller, log);
+    server.addService(definition, implementation);
+    reflection.addToServer(server);
+    new HealthImplementation({ '': 'SERVING', [NetworkDriverDefinition.fullName]: 'SERVING' }).addToServer(server);
+  };
+}
+
+function loadProtocol(): PackageDefinition {
+  return loadSync(protocol, { includeDirs: [protocolFolder()], keepCase: true });
+}
+
+/** The folder `proto` of this package: built code lies deeper in it than its source. */
+function protocolFolder(): string {
+  let folder = import.meta.dirname;
+  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
+  return join(folder, 'proto');
+}

@@ -1,0 +1,102 @@
+#!/usr/bin/env node
+/**
+ * Lives here: the daemon: its command line, its start and its end. Does not
+ * know: networks.
+ */
+import { parseArgs } from 'node:util';
+import { pino } from 'pino';
+import { NetworkError } from '../shared/errors.js';
+import { version } from '../shared/version.js';
+import { ConfigError, loadConfig, type Config } from './config.js';
+import { openConfiguredDriver, type EmbeddedDriver } from './embed.js';
+import { openTestDriver } from './driver/test-driver.js';
+import { openListeners } from './listen.js';
+import { notifySystemd } from './notify.js';
+import { createServices } from './services.js';
+
+/** How long calls in flight may take to end when the daemon stops, in milliseconds. */
+const graceMs = 10_000;
+
+const help = `vnetd ${version}: serves the virtual networks of this host
+
+Usage: vnetd [--config FILE] [--root DIR] [--driver host|test]
+
+  --config FILE        read FILE instead of /etc/vnet/vnetd.toml
+  --root DIR           keep etc, var and run below DIR
+  --driver host|test   serve this host (the default), or the test driver,
+                       which needs no rights and touches nothing
+  --check-config       read the configuration, say what is wrong, and end
+  -h, --help           print this
+  -V, --version        print the version
+
+Networks stay up when vnetd stops; it adopts them when it starts again.
+Signals: SIGTERM and SIGINT end it.
+`;
+
+const flags = {
+  config: { type: 'string' },
+  root: { type: 'string', default: '/' },
+  driver: { type: 'string' },
+  'check-config': { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  version: { type: 'boolean', short: 'V' },
+} as const;
+
+/** Runs the daemon until it is told to end. Gives the exit code. */
+async function main(argv: string[]): Promise<number> {
+  let config: Config;
+  try {
+    const { values } = parseArgs({ args: argv, options: flags });
+    if (values.help) return say(help);
+    if (values.version) return say(`${version}\n`);
+    config = await loadConfig(values.root, values.config);
+    if (values.driver === 'host' || values.driver === 'test') config.driver = values.driver;
+    else if (values.driver !== undefined) throw new ConfigError(`--driver ${values.driver}: it must be host or test`);
+    if (values['check-config']) return say('the configuration is good\n');
+  } catch (error) {
+    process.stderr.write(`vnetd: ${(error as Error).message}\n`);
+    return 2;
+  }
+  return serve(config);
+}
+
+async function serve(config: Config): Promise<number> {
+  const log = pino({ level: config.log.level, base: null }, pino.destination({ fd: 2, sync: true }));
+  const ended = nextSignal();
+  let opened: EmbeddedDriver | undefined;
+  try {
+    opened = await openDriver(config, log);
+    const listeners = await openListeners(config, createServices(opened.driver, log), log);
+    await notifySystemd('--ready', `--status=serving ${listeners.length} sockets`);
+    log.info({ version, driver: config.driver }, 'ready');
+    const signal = await ended;
+    log.info({ signal }, 'stopping; networks stay up');
+    await notifySystemd('STOPPING=1');
+    await Promise.all(listeners.map((listener) => listener.close(graceMs)));
+    return 0;
+  } catch (error) {
+    const hint = error instanceof NetworkError ? error.hint : undefined;
+    log.error({ err: error, hint }, `cannot serve: ${(error as Error).message}`);
+    return 1;
+  } finally {
+    await opened?.close();
+  }
+}
+
+async function openDriver(config: Config, log: pino.Logger): Promise<EmbeddedDriver> {
+  if (config.driver === 'host') return openConfiguredDriver(config, log);
+  return { driver: await openTestDriver(), close: async () => undefined };
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
+  });
+}
+
+function say(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));
