@@ -1,0 +1,263 @@
+/**
+ * Lives here: the object API: a connection and its networks, each with the
+ * verbs a person would look for. Does not know: transports, or where the
+ * networks are; everything goes through a NetworkDriver.
+ */
+import { canonicalUuid } from '../shared/address.js';
+import { ErrorCode, NetworkError } from '../shared/errors.js';
+import type { DhcpLease, Network as NetworkHandle, NetworkDriver, NetworkSummary, OpenResponse } from '../shared/gen/vnet/v1/network_driver.js';
+import { connect, type ConnectedDriver, type ConnectOptions } from './connect.js';
+
+/** Which networks to list. A field that is left out lets both kinds through. */
+export interface NetworkFilter {
+  /** Only networks that stand on the host (true), or only those that do not. */
+  active?: boolean;
+  /** Only networks whose definition is saved (true), or only transient ones. */
+  persistent?: boolean;
+  /** Only networks that start with the host (true), or only those that do not. */
+  autostart?: boolean;
+}
+
+/** What a network is at one moment. */
+export interface NetworkInfo {
+  /** The network itself, to do something with it. */
+  network: Network;
+  active: boolean;
+  persistent: boolean;
+  autostart: boolean;
+  /** The name of the bridge device on the host; absent if the network has none. */
+  bridge?: string;
+  /** How guests reach the outside: `nat`, `route`, ..., or `isolated`. */
+  mode: string;
+  /** The host's addresses on the network, with prefix: `192.168.122.1/24`. */
+  addresses: string[];
+}
+
+/** How to read a document. */
+export interface DocumentOptions {
+  /** Refuse elements and attributes that the format does not know, instead of leaving them out. */
+  validate?: boolean;
+}
+
+/** A network that a document made, and what the host says about the document. */
+export interface MadeNetwork {
+  network: Network;
+  /** What was left out or assumed, in sentences for a person. */
+  warnings: string[];
+}
+
+/**
+ * Opens a connection to the networks of a host.
+ *
+ *     await using connection = await openConnection('vnet:///system');
+ *     const network = await connection.lookupByName('default');
+ *     if (!await network.isActive()) await network.start();
+ *
+ * @param uri where: `vnet:///system`, `vnet+tls://HOST/system`, `test:///default`, ...
+ * @throws {NetworkError} as `connect` does
+ */
+export async function openConnection(uri: string, options: ConnectOptions = {}): Promise<Connection> {
+  return new Connection(await connect(uri, options));
+}
+
+/** A connection to the networks of one host. Every call throws NetworkError and nothing else. */
+export class Connection {
+  /** The URI it was opened with. */
+  readonly uri: string;
+  /** The driver underneath, for what this API does not offer. */
+  readonly driver: NetworkDriver;
+  readonly #close: () => Promise<void>;
+
+  /** Puts the object API on a driver that is connected already. */
+  constructor(connected: ConnectedDriver) {
+    this.uri = connected.uri;
+    this.driver = connected.driver;
+    this.#close = () => connected.close();
+  }
+
+  /** Who answers at the other end: its driver, its host's name, its version. */
+  describe(): Promise<OpenResponse> {
+    return this.driver.open({ driver: '' });
+  }
+
+  /** The name of the host whose networks these are. */
+  async hostname(): Promise<string> {
+    return (await this.describe()).hostname;
+  }
+
+  /** Lists networks with all that a table shows, in one call, ordered by name. */
+  async listAllNetworks(filter: NetworkFilter = {}): Promise<NetworkInfo[]> {
+    const { networks } = await this.driver.listAllNetworks(filter);
+    return networks.map((summary) => this.#info(summary));
+  }
+
+  /** Finds a network by its name. @throws {NetworkError} NO_NETWORK */
+  async lookupByName(name: string): Promise<Network> {
+    return this.#found(await this.driver.networkLookupByName({ name }));
+  }
+
+  /** Finds a network by its UUID, in any spelling. @throws {NetworkError} NO_NETWORK, INVALID_ARG if it is no UUID */
+  async lookupByUuid(uuid: string): Promise<Network> {
+    return this.#found(await this.driver.networkLookupByUuid({ uuid }));
+  }
+
+  /**
+   * Finds a network by what a person typed: a UUID if it is one and some
+   * network has it, else a name.
+   *
+   * @throws {NetworkError} NO_NETWORK
+   */
+  async lookup(nameOrUuid: string): Promise<Network> {
+    if (canonicalUuid(nameOrUuid) !== undefined) {
+      try {
+        return await this.lookupByUuid(nameOrUuid);
+      } catch (error) {
+        if (!(error instanceof NetworkError) || error.code !== ErrorCode.NO_NETWORK) throw error;
+      }
+    }
+    return this.lookupByName(nameOrUuid);
+  }
+
+  /**
+   * Saves a definition, as a new network or in place of the saved one of the
+   * same name and UUID. A running network uses it from its next start.
+   *
+   * @param xml libvirt's network XML
+   * @throws {NetworkError} with `problems` if the document is refused
+   */
+  async defineXml(xml: string, options: DocumentOptions = {}): Promise<MadeNetwork> {
+    const answer = await this.driver.networkDefineXml({ xml, validate: options.validate ?? false });
+    return { network: this.#found(answer), warnings: answer.warnings };
+  }
+
+  /**
+   * Starts a network that exists only until it is stopped.
+   *
+   * @param xml libvirt's network XML
+   * @throws {NetworkError} with `problems` if the document is refused
+   */
+  async createXml(xml: string, options: DocumentOptions = {}): Promise<MadeNetwork> {
+    const answer = await this.driver.networkCreateXml({ xml, validate: options.validate ?? false });
+    return { network: this.#found(answer), warnings: answer.warnings };
+  }
+
+  /** Lets go of the host. The networks stay. */
+  close(): Promise<void> {
+    return this.#close();
+  }
+
+  /** For `await using`: the same as `close`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #found({ network }: { network?: NetworkHandle | undefined }): Network {
+    if (network === undefined) throw new NetworkError(ErrorCode.RPC, `the answer of ${this.uri} names no network`);
+    return new Network(this, network);
+  }
+
+  #info(summary: NetworkSummary): NetworkInfo {
+    const { active, persistent, autostart, bridge, forwardMode, addresses } = summary;
+    return {
+      network: this.#found(summary),
+      active,
+      persistent,
+      autostart,
+      ...(bridge === '' ? {} : { bridge }),
+      mode: forwardMode === '' ? 'isolated' : forwardMode,
+      addresses,
+    };
+  }
+}
+
+/**
+ * One network of a host. It holds no state but its name and UUID: every verb
+ * asks the host, and throws NetworkError (NO_NETWORK if it is gone).
+ */
+export class Network {
+  readonly connection: Connection;
+  /** The name, unique on its host. */
+  readonly name: string;
+  /** The UUID: 36 characters, lower case, with dashes. */
+  readonly uuid: string;
+
+  constructor(connection: Connection, { name, uuid }: NetworkHandle) {
+    this.connection = connection;
+    this.name = name;
+    this.uuid = uuid;
+  }
+
+  /** Starts it. @throws {NetworkError} OPERATION_INVALID if it is active already */
+  async start(): Promise<void> {
+    await this.#driver.networkCreate({ network: this.#handle });
+  }
+
+  /** Stops it; a transient one is gone afterwards. @throws {NetworkError} OPERATION_INVALID if it is inactive */
+  async destroy(): Promise<void> {
+    await this.#driver.networkDestroy({ network: this.#handle });
+  }
+
+  /** Forgets its definition; if it is active it runs on as a transient network. @throws {NetworkError} OPERATION_INVALID if it is transient */
+  async undefine(): Promise<void> {
+    await this.#driver.networkUndefine({ network: this.#handle });
+  }
+
+  /**
+   * Its definition as XML.
+   *
+   * @param options.inactive the saved definition, even if the network is active
+   */
+  async dumpXml(options: { inactive?: boolean } = {}): Promise<string> {
+    return (await this.#driver.networkDumpXml({ network: this.#handle, inactive: options.inactive ?? false })).xml;
+  }
+
+  /** The name of its bridge device on the host. @throws {NetworkError} INTERNAL_ERROR if it has none */
+  async bridgeName(): Promise<string> {
+    return (await this.#driver.networkGetBridgeName({ network: this.#handle })).bridge;
+  }
+
+  /** Whether it starts with the host. */
+  async autostart(): Promise<boolean> {
+    return (await this.#driver.networkGetAutostart({ network: this.#handle })).autostart;
+  }
+
+  /** Lets it start with the host, or not. @throws {NetworkError} OPERATION_INVALID if it is transient */
+  async setAutostart(autostart: boolean): Promise<void> {
+    await this.#driver.networkSetAutostart({ network: this.#handle, autostart });
+  }
+
+  /** Whether it stands on the host. */
+  async isActive(): Promise<boolean> {
+    return (await this.#driver.networkIsActive({ network: this.#handle })).active;
+  }
+
+  /** Whether its definition is saved. */
+  async isPersistent(): Promise<boolean> {
+    return (await this.#driver.networkIsPersistent({ network: this.#handle })).persistent;
+  }
+
+  /**
+   * The DHCP leases on it that have not expired, ordered by address.
+   *
+   * @param options.mac only those of this MAC address
+   */
+  async leases(options: { mac?: string } = {}): Promise<DhcpLease[]> {
+    return (await this.#driver.networkGetDhcpLeases({ network: this.#handle, mac: options.mac ?? '' })).leases;
+  }
+
+  /** All that a table shows of it, from one moment. @throws {NetworkError} NO_NETWORK */
+  async info(): Promise<NetworkInfo> {
+    const all = await this.connection.listAllNetworks();
+    const info = all.find(({ network }) => network.uuid === this.uuid);
+    if (info === undefined) throw new NetworkError(ErrorCode.NO_NETWORK, `no network with matching uuid '${this.uuid}' (${this.name})`);
+    return info;
+  }
+
+  get #driver(): NetworkDriver {
+    return this.connection.driver;
+  }
+
+  get #handle(): NetworkHandle {
+    return { name: this.name, uuid: this.uuid };
+  }
+}
