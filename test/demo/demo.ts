@@ -26,7 +26,7 @@ try {
   await ended;
 } finally {
   process.stdout.write('\nputting everything away ...\n');
-  for (const network of await connection.listAllNetworks({ active: true })) await network.destroy();
+  for (const { network } of await connection.listAllNetworks({ active: true })) await network.destroy();
   await connection.close();
   await daemon.stop();
   await lab?.close();

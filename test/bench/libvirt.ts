@@ -1,0 +1,74 @@
+/**
+ * Lives here: libvirtd as the peer of a bench: started in this mount and
+ * network namespace on folders of its own, spoken to through its own library
+ * over one connection. Does not know: what is measured.
+ */
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+import { join } from 'node:path';
+import { openFolder, until } from '../processes.js';
+
+const run = promisify(execFile);
+
+/** Answers requests on standard input, one JSON line each, over one connection. */
+const speaker = `
+import json, sys, libvirt
+libvirt.registerErrorHandler(lambda *a: None, None)
+conn = libvirt.open('qemu:///system')
+def answer(verb, argument):
+    if verb == 'define': return conn.networkDefineXML(argument).name()
+    if verb == 'start': return conn.networkLookupByName(argument).create()
+    if verb == 'stop': return conn.networkLookupByName(argument).destroy()
+    raise ValueError(verb)
+print('ready', flush=True)
+for line in sys.stdin:
+    try: print(json.dumps({'ok': answer(*json.loads(line))}), flush=True)
+    except Exception as e: print(json.dumps({'error': str(e)}), flush=True)
+`;
+
+/** A libvirtd of our own. */
+export interface Libvirt {
+  /** Does one thing and waits for it. */
+  ask(verb: 'define' | 'start' | 'stop', argument: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts libvirtd. Its folders are hidden under empty ones in this mount
+ * namespace, so a libvirtd of the machine is not touched.
+ *
+ * @throws Error if it is not installed
+ */
+export async function openLibvirt(): Promise<Libvirt> {
+  const folder = await openFolder();
+  for (const path of ['/var/lib/libvirt', '/var/cache/libvirt', '/var/log/libvirt', '/etc/libvirt/qemu']) {
+    await mkdir(path, { recursive: true });
+    await run('mount', ['-t', 'tmpfs', 'tmpfs', path]);
+  }
+  for (const path of ['/var/lib/libvirt/dnsmasq', '/run/libvirt', '/etc/libvirt/qemu/networks/autostart']) await mkdir(path, { recursive: true });
+  const config = join(folder.path, 'libvirtd.conf');
+  await writeFile(config, 'auth_unix_rw = "none"\nauth_unix_ro = "none"\n');
+  const daemon = spawn('libvirtd', ['--config', config], { stdio: 'ignore', env: { ...process.env, PATH: `/usr/sbin:/sbin:${process.env['PATH']}` } });
+  const client = await until('libvirtd answers', async () => {
+    if (daemon.exitCode !== null) throw new Error('libvirtd ended');
+    const child = spawn('/usr/bin/python3', ['-c', speaker], { stdio: ['pipe', 'pipe', 'ignore'] });
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    const { value } = await lines.next() as { value: string | undefined };
+    return value === 'ready' ? { child, lines } : undefined;
+  }, 20_000);
+  return {
+    async ask(verb, argument) {
+      client.child.stdin.write(`${JSON.stringify([verb, argument])}\n`);
+      const { value } = await client.lines.next() as { value: string };
+      const { error } = JSON.parse(value) as { error?: string };
+      if (error !== undefined) throw new Error(`libvirt: ${error}`);
+    },
+    async close() {
+      client.child.stdin.end();
+      daemon.kill();
+      await folder.close();
+    },
+  };
+}

@@ -1,0 +1,164 @@
+/**
+ * vnetd as a process, seen from outside: who is let in, what is refused, how it
+ * starts and ends.
+ */
+import { execFile } from 'node:child_process';
+import { readdir, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { Client, credentials } from '@grpc/grpc-js';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { connect } from '../../client/connect.js';
+import { ErrorCode } from '../../shared/errors.js';
+import { NetworkDriverDefinition } from '../../shared/gen/vnet/v1/network_driver.js';
+import { makeCertificates } from '../certificates.js';
+import { dist, openFolder, startDaemon } from '../processes.js';
+import { openServing, type Serving } from '../serving.js';
+
+const run = promisify(execFile);
+let serving: Serving;
+beforeAll(async () => { serving = await openServing('test'); });
+afterAll(() => serving?.close());
+
+describe('the read-only socket', () => {
+  it('refuses every changing call, and answers the others', async () => {
+    const { driver, close } = await connect(serving.uris.readonly);
+    const calls: Record<string, unknown> = { networkLookupByName: { name: 'default' } };
+    for (const [key, { name, options, requestType }] of Object.entries(NetworkDriverDefinition.methods)) {
+      const method = driver[key as keyof typeof driver] as (request: unknown) => Promise<unknown>;
+      const network = { name: 'default', uuid: '' };
+      const request = calls[key] ?? (requestType as { fromPartial(part: object): unknown }).fromPartial({ network, xml: '<network/>', uuid: 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a001' });
+      const outcome = await method(request).then(() => 'done', (error: { code: number; message: string }) => error);
+      const reads = (options as { idempotencyLevel?: string }).idempotencyLevel === 'NO_SIDE_EFFECTS';
+      expect({ name, outcome }).toEqual(reads ? { name, outcome: 'done' }
+        : { name, outcome: expect.objectContaining({ code: ErrorCode.OPERATION_DENIED, message: `operation forbidden: read only access prevents ${name}` }) });
+    }
+    await close();
+  });
+
+  it('refuses before it reads the request', async () => {
+    const client = new Client(`unix:${join(serving.root, 'run/vnet/vnet-ro.sock')}`, credentials.createInsecure());
+    const bytes = (value: Buffer) => value;
+    const error = await new Promise<{ code: number }>((resolve) => {
+      client.makeUnaryRequest('/vnet.v1.NetworkDriver/NetworkDefineXml', bytes, bytes, Buffer.from([0xff, 0xff, 0xff]), (reason) => resolve(reason!));
+    });
+    client.close();
+    expect(error.code).toBe(7);
+  });
+
+  it('is what a read-only connection uses, and the client refuses by itself too', async () => {
+    const { driver, close } = await connect('test:///default', { readonly: true });
+    await expect(driver.networkCreate({ network: { name: 'private', uuid: '' } })).rejects.toMatchObject({
+      code: ErrorCode.OPERATION_DENIED, message: 'operation forbidden: read only access prevents NetworkCreate',
+    });
+    await expect(driver.numOfNetworks({})).resolves.toEqual({ count: 1 });
+    await close();
+  });
+});
+
+describe('sockets', () => {
+  it('have the modes that say who may speak', async () => {
+    const mode = async (name: string) => ((await stat(join(serving.root, 'run/vnet', name))).mode & 0o777).toString(8);
+    expect(await mode('vnet.sock')).toBe('660');
+    expect(await mode('vnet-ro.sock')).toBe('666');
+    expect(await mode('')).toBe('755');
+  });
+});
+
+describe('TLS', () => {
+  const tls = () => new URL(serving.uris.tls);
+  const uri = (pki: string, host = tls().hostname) => `vnet+tls://${host}:${tls().port}/system?pkipath=${pki}`;
+
+  it('lets in a client whose certificate the CA signed', async () => {
+    const { driver, close } = await connect(uri(serving.pki));
+    expect((await driver.open({ driver: '' })).driver).toBe('test');
+    await close();
+  });
+
+  it('refuses a client of another CA, one without certificate, and plain TCP', async () => {
+    const other = await openFolder();
+    await makeCertificates(other.path, { client: { subject: '/CN=client' } });
+    const mixed = `vnet+tls://127.0.0.1:${tls().port}/system?ca=${serving.pki}/ca.pem&cert=${other.path}/client.pem&key=${other.path}/client-key.pem`;
+    await expect(connect(mixed)).rejects.toMatchObject({ code: ErrorCode.RPC });
+    await expect(connect(`vnet+tcp://127.0.0.1:${tls().port}/system`)).rejects.toMatchObject({ code: ErrorCode.RPC });
+    const { stdout } = await run('sh', ['-c', `echo | openssl s_client -connect 127.0.0.1:${tls().port} -alpn h2 -tls1_3 -ign_eof 2>&1 || true`], { timeout: 5000 }).catch((error: { stdout: string }) => error);
+    expect(stdout).toMatch(/alert certificate required|alert handshake failure|certificate required/);
+    await other.close();
+  });
+
+  it('is refused by a client that does not trust the server or finds another name', async () => {
+    const other = await openFolder();
+    await makeCertificates(other.path, { client: { subject: '/CN=client' } });
+    await expect(connect(uri(other.path))).rejects.toMatchObject({ code: ErrorCode.RPC, message: expect.stringMatching(/certificate/), hint: expect.stringMatching(/CA/) });
+    await expect(connect(uri(serving.pki, '127.0.0.2'))).rejects.toMatchObject({ code: ErrorCode.RPC });
+    await expect(connect(uri('/nonexistent'))).rejects.toMatchObject({ code: ErrorCode.AUTH_FAILED, message: expect.stringMatching(/ca\.pem/) });
+    await other.close();
+  });
+});
+
+describe('a client', () => {
+  it('says within a second that nobody listens', async () => {
+    for (const [uri, words] of [
+      ['vnet+unix:///system?socket=/nonexistent/vnet.sock', /^Failed to connect socket to '\/nonexistent\/vnet\.sock': No such file or directory$/],
+      ['vnet+tcp://127.0.0.1:1/system', /^unable to connect to server at '127\.0\.0\.1:1': Connection refused$/],
+    ] as const) {
+      const started = performance.now();
+      await expect(connect(uri)).rejects.toMatchObject({ code: ErrorCode.RPC, message: expect.stringMatching(words), hint: expect.stringMatching(/vnetd/) });
+      expect(performance.now() - started).toBeLessThan(1000);
+    }
+  });
+
+  it('gives up on a server that accepts and says nothing', async () => {
+    const silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await new Promise((resolve) => silent.once('listening', resolve));
+    const { port } = silent.address() as { port: number };
+    await expect(connect(`vnet+tcp://127.0.0.1:${port}/system`, { timeoutMs: 500 })).rejects.toMatchObject({ code: ErrorCode.OPERATION_TIMEOUT });
+    silent.close();
+  });
+
+  it('gives a call up when its caller does', async () => {
+    const { driver, close } = await connect(serving.uris.unix);
+    await expect(driver.numOfNetworks({}, AbortSignal.abort())).rejects.toMatchObject({ code: ErrorCode.OPERATION_ABORTED });
+    await close();
+  });
+});
+
+describe('the daemon', () => {
+  it('ends cleanly on SIGTERM and leaves no socket', async () => {
+    const folder = await openFolder();
+    const daemon = await startDaemon(['--root', folder.path, '--driver', 'test']);
+    const { close } = await connect(daemon.uris['unix']!);
+    expect(await daemon.stop()).toBe(0);
+    await close();
+    expect(await readdir(join(folder.path, 'run/vnet'))).toEqual([]);
+    await folder.close();
+  });
+
+  it('starts again after it was killed', async () => {
+    const folder = await openFolder();
+    const first = await startDaemon(['--root', folder.path, '--driver', 'test']);
+    await first.stop('SIGKILL');
+    const second = await startDaemon(['--root', folder.path, '--driver', 'test']);
+    expect(await second.stop()).toBe(0);
+    await folder.close();
+  });
+
+  it('does not take a socket that another one serves, or a file that is no socket', async () => {
+    await expect(startDaemon(['--root', serving.root, '--driver', 'test'])).rejects.toThrow(/is vnetd running already/);
+    const folder = await openFolder();
+    await run('mkdir', ['-p', join(folder.path, 'run/vnet')]);
+    await writeFile(join(folder.path, 'run/vnet/vnet.sock'), 'precious');
+    await expect(startDaemon(['--root', folder.path, '--driver', 'test'])).rejects.toThrow(/is no socket: it is left alone/);
+    await folder.close();
+  });
+
+  it.each([
+    [['--nonsense'], /--nonsense/],
+    [['--driver', 'qemu'], /it must be host or test/],
+    [['--config', '/nonexistent.toml'], /nonexistent\.toml/],
+  ])('says what is wrong with %j and ends with 2', async (argv, words) => {
+    const outcome = await run(process.execPath, [join(dist, 'server/vnetd.js'), ...argv]).catch((error: { code: number; stderr: string }) => error);
+    expect(outcome).toMatchObject({ code: 2, stderr: expect.stringMatching(words) });
+  });
+});
