@@ -2,5 +2,6 @@
 export { connect, defaultTimeoutMs, type ConnectedDriver, type ConnectOptions } from './connect.js';
 export * from './connection.js';
 export { ErrorCode, errorCodeName, NetworkError, type Problem } from '../shared/errors.js';
-export type * from '../shared/gen/vnet/v1/network_driver.js';
+export type { DhcpLease, NetworkDriver, NetworkSummary } from '../shared/gen/vnet/v1/network_driver.js';
+export { LeaseType } from '../shared/gen/vnet/v1/network_driver.js';
 export { version } from '../shared/version.js';

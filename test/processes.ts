@@ -64,10 +64,8 @@ export async function startDaemon(argv: string[], command: string[] = [process.e
   });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   try {
-    await until('vnetd ready', async () => {
-      if (child.exitCode !== null) throw new Error('vnetd ended');
-      return log.some(({ msg }) => msg === 'ready');
-    });
+    const ready = until('vnetd ready', async () => child.exitCode !== null || log.some(({ msg }) => msg === 'ready'));
+    await Promise.race([ready, ended.then((code) => { throw new Error(`vnetd ended with ${code}`); })]);
   } catch (error) {
     child.kill('SIGKILL');
     throw new Error(`vnetd did not start:\n${log.map((line) => JSON.stringify(line)).join('\n')}`, { cause: error });

@@ -1,0 +1,163 @@
+/**
+ * Lives here: the table of every command and option of `vnet`. What a command
+ * does is in the file its `run` loads, so that help and completion load none
+ * of it. To add a command, add an entry here; nothing else lists commands.
+ */
+import { formats, namesOf, type Argument, type Command, type Option } from './command.js';
+
+/** The options that go with every command. */
+export const globalOptions = [
+  { name: 'connect', short: 'c', value: 'URI', summary: 'where to connect (else $VNET_URI, else vnet:///system)' },
+  { name: 'readonly', short: 'r', summary: 'refuse everything that changes something' },
+  { name: 'quiet', short: 'q', summary: 'print results only: no headings, no success messages' },
+  { name: 'output', short: 'o', value: 'FORMAT', choices: formats, summary: 'table (default), json, yaml, name or uuid' },
+  { name: 'timeout', value: 'SECONDS', summary: 'give a call up after this long (default 30)' },
+  { name: 'verbose', short: 'v', summary: 'say more about errors' },
+  { name: 'help', short: 'h', summary: 'show help, for the command if one is given' },
+  { name: 'version', short: 'V', summary: 'print the version of vnet' },
+] as const satisfies readonly Option[];
+
+const network: Argument = { name: 'network', kind: 'network', summary: 'network name or uuid' };
+const networks: Argument = { ...network, many: true };
+const file: Argument = { name: 'file', kind: 'file', summary: 'file with the network\'s XML; - reads standard input' };
+const validate: Option = { name: 'validate', summary: 'refuse unknown elements and attributes, instead of leaving them out' };
+const mac: Option = { name: 'mac', value: 'MAC', summary: 'only the lease of this MAC address' };
+
+const listFilters: readonly Option[] = [
+  { name: 'inactive', summary: 'list inactive networks' },
+  { name: 'all', summary: 'list inactive and active networks' },
+  { name: 'persistent', summary: 'list persistent networks' },
+  { name: 'transient', summary: 'list transient networks' },
+  { name: 'autostart', summary: 'list networks with autostart enabled' },
+  { name: 'no-autostart', summary: 'list networks with autostart disabled' },
+  { name: 'uuid', summary: 'list UUIDs only' },
+  { name: 'name', summary: 'list network names only' },
+  { name: 'table', summary: 'list a table (default)' },
+];
+const leaseFormats = ['json', 'yaml'] as const;
+
+/** Every command, in the order in which help shows them. */
+export const commands: readonly Command[] = [
+  {
+    name: 'list', summary: 'list networks, active and inactive',
+    options: [{ name: 'active', summary: 'list active networks' }, ...listFilters], formats,
+    run: async (call) => (await import('./listing.js')).runList(call),
+  },
+  {
+    name: 'net-list', hidden: true, summary: 'list networks as virsh does: active ones, four columns',
+    options: listFilters, formats,
+    run: async (call) => (await import('./listing.js')).runVirshList(call),
+  },
+  {
+    name: 'info', aliases: ['net-info'], summary: 'show what a network is', arguments: [network], formats,
+    run: async (call) => (await import('./listing.js')).runInfo(call),
+  },
+  {
+    name: 'define', aliases: ['net-define'], summary: 'save a network\'s definition, new or changed',
+    description: 'A network with the same name and UUID gets the new definition, and uses it from its next start.',
+    arguments: [file], options: [validate], formats,
+    run: async (call) => (await import('./documents.js')).runDefine(call),
+  },
+  {
+    name: 'create', aliases: ['net-create'], summary: 'start a network that is gone once it is stopped',
+    arguments: [file], options: [validate], formats,
+    run: async (call) => (await import('./documents.js')).runCreate(call),
+  },
+  {
+    name: 'start', aliases: ['net-start'], summary: 'start networks',
+    arguments: [{ ...networks, filter: { active: false } }], formats,
+    run: async (call) => (await import('./lifecycle.js')).runStart(call),
+  },
+  {
+    name: 'destroy', aliases: ['net-destroy', 'stop'], summary: 'stop networks; their definitions stay',
+    description: 'A transient network is gone afterwards. Guests lose their connection.',
+    arguments: [{ ...networks, filter: { active: true } }], formats,
+    run: async (call) => (await import('./lifecycle.js')).runDestroy(call),
+  },
+  {
+    name: 'undefine', aliases: ['net-undefine'], summary: 'forget networks\' definitions',
+    description: 'An active network runs on as a transient one.',
+    arguments: [{ ...networks, filter: { persistent: true } }], formats,
+    run: async (call) => (await import('./lifecycle.js')).runUndefine(call),
+  },
+  {
+    name: 'autostart', aliases: ['net-autostart'], summary: 'start networks with the host',
+    arguments: [{ ...networks, filter: { persistent: true } }], options: [{ name: 'disable', summary: 'do not start them with the host' }], formats,
+    run: async (call) => (await import('./lifecycle.js')).runAutostart(call),
+  },
+  {
+    name: 'dumpxml', aliases: ['net-dumpxml'], summary: 'print a network\'s definition as XML',
+    arguments: [network], options: [{ name: 'inactive', summary: 'the saved definition, even if the network is active' }], formats,
+    run: async (call) => (await import('./documents.js')).runDumpXml(call),
+  },
+  {
+    name: 'edit', aliases: ['net-edit'], summary: 'edit a network\'s definition',
+    description: 'Opens the saved definition in $VISUAL, $EDITOR or vi, and defines what is written. ' +
+      'If standard input is no terminal, it is read as the new definition. An active network uses it from its next start.',
+    arguments: [{ ...network, filter: { persistent: true } }], formats,
+    run: async (call) => (await import('./edit.js')).runEdit(call),
+  },
+  {
+    name: 'name', aliases: ['net-name'], summary: 'print a network\'s name', arguments: [network], formats,
+    run: async (call) => (await import('./listing.js')).runName(call),
+  },
+  {
+    name: 'uuid', aliases: ['net-uuid'], summary: 'print a network\'s UUID', arguments: [network], formats,
+    run: async (call) => (await import('./listing.js')).runUuid(call),
+  },
+  {
+    name: 'leases', summary: 'list the DHCP leases of a network, times with zone',
+    arguments: [{ ...network, filter: { active: true } }], options: [mac], formats: leaseFormats,
+    run: async (call) => (await import('./leases.js')).runLeases(call),
+  },
+  {
+    name: 'net-dhcp-leases', hidden: true, summary: 'list the DHCP leases of a network as virsh does',
+    arguments: [{ ...network, filter: { active: true } }], options: [mac], formats: leaseFormats,
+    run: async (call) => (await import('./leases.js')).runVirshLeases(call),
+  },
+  {
+    name: 'validate', summary: 'check definitions, without a daemon',
+    description: 'Reports every problem of each file with its line and column.',
+    arguments: [{ ...file, many: true }],
+    options: [
+      { name: 'print', summary: 'print each definition in canonical form' },
+      { name: 'strict', summary: 'refuse unknown elements and attributes' },
+    ],
+    formats: leaseFormats,
+    run: async (call) => (await import('./validate.js')).runValidate(call),
+  },
+  {
+    name: 'uri', summary: 'print the URI that vnet connects to', formats: leaseFormats,
+    run: async (call) => (await import('./about.js')).runUri(call),
+  },
+  {
+    name: 'version', summary: 'print the versions of vnet and of the daemon', formats: leaseFormats,
+    run: async (call) => (await import('./about.js')).runVersion(call),
+  },
+  {
+    name: 'help', summary: 'show help', arguments: [{ name: 'command', kind: 'command', summary: 'the command to explain', optional: true }], bare: true,
+    run: async (call) => (await import('./about.js')).runHelp(call),
+  },
+  {
+    name: 'completion', summary: 'print the completion script of a shell', bare: true,
+    description: 'bash: eval "$(vnet completion bash)" in ~/.bashrc. zsh: eval "$(vnet completion zsh)" after compinit. ' +
+      'fish: vnet completion fish > ~/.config/fish/completions/vnet.fish',
+    arguments: [{ name: 'shell', kind: 'shell', summary: 'bash, zsh or fish' }],
+    run: async (call) => (await import('./completion.js')).runCompletion(call),
+  },
+  {
+    name: 'man', summary: 'print the manual page vnet(1)', bare: true,
+    description: 'To read it: vnet man | man -l -',
+    run: async (call) => (await import('./about.js')).runMan(call),
+  },
+  {
+    name: '__complete', hidden: true, bare: true, summary: 'print what can stand in place of the last word',
+    arguments: [{ name: 'words', kind: 'text', summary: 'the command line so far', many: true, optional: true }],
+    run: async (call) => (await import('./completion.js')).runComplete(call),
+  },
+];
+
+/** The command that goes by a name. */
+export function findCommand(name: string): Command | undefined {
+  return commands.find((command) => namesOf(command).includes(name));
+}
