@@ -3,6 +3,8 @@
  * client that import grpc-js. Does not know: what is called over it.
  */
 import { readFile } from 'node:fs/promises';
+import { isIP } from 'node:net';
+import { checkServerIdentity } from 'node:tls';
 import { Client, credentials, type ChannelCredentials, type ClientOptions } from '@grpc/grpc-js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { defaults, type PkiFiles, type VnetUri } from '../shared/uri.js';
@@ -41,7 +43,9 @@ export async function openChannel(uri: ChannelUri, readonly: boolean): Promise<C
     case 'tcp':
       return open(target(uri), credentials.createInsecure(), `${uri.host}:${uri.port}`);
     case 'tls':
-      return open(target(uri), await tlsCredentials(uri.pki), `${uri.host}:${uri.port}`);
+      // TLS has no way to ask for a host by address: then any name is asked for, and the address is what is checked.
+      return open(target(uri), await tlsCredentials(uri), `${uri.host}:${uri.port}`,
+        isIP(uri.host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'vnetd' });
   }
 }
 
@@ -53,10 +57,10 @@ function target({ host, port }: { host: string; port: number }): string {
   return host.includes(':') ? `ipv6:[${host}]:${port}` : `dns:///${host}:${port}`;
 }
 
-async function tlsCredentials(pki: PkiFiles): Promise<ChannelCredentials> {
+async function tlsCredentials({ pki, host }: { pki: PkiFiles; host: string }): Promise<ChannelCredentials> {
   const [ca, certificate, key] = await Promise.all([pki.ca, pki.certificate, pki.key].map(readPem));
   try {
-    return credentials.createSsl(ca!, key!, certificate!);
+    return credentials.createSsl(ca!, key!, certificate!, { checkServerIdentity: (_, shown) => checkServerIdentity(host, shown) });
   } catch (error) {
     throw new NetworkError(ErrorCode.AUTH_FAILED,
       `the TLS files ${pki.certificate} and ${pki.key} cannot be used: ${(error as Error).message}`,
