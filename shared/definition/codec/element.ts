@@ -5,7 +5,7 @@
  * there are.
  */
 import { ErrorCode } from '../../errors.js';
-import { append, newElement, type XmlElement } from '../xml/tree.js';
+import { newElement, type XmlElement } from '../xml/tree.js';
 import type { Report } from './report.js';
 
 /** One member of an interface: an attribute, a child, a list of children, or the element's text. */
@@ -28,7 +28,7 @@ export interface Field<T, Owner = never> {
 export const spoilt = Symbol('spoilt');
 
 /** A field for every member of an interface. */
-export type Fields<T> = { [K in keyof Required<T>]: Field<Exclude<T[K], undefined>, T> };
+export type Fields<T> = { [K in keyof Required<T>]: Field<NonNullable<T[K]>, T> };
 
 /** A rule on one part of a definition. It looks only at sound ones. */
 export type PartRule<T> = (part: T, report: Report) => void;
@@ -41,8 +41,15 @@ export interface ElementCodec<T extends object> {
   read(element: XmlElement, report: Report): T | undefined;
   /** The element that this value is printed as. `ties` learns which part became which element. */
   write(value: T, ties?: Report): XmlElement;
-  /** What may stand in it, for the schema's strictness. */
-  known: { attributes: ReadonlySet<string>; elements: ReadonlySet<string>; single: ReadonlySet<string>; text: boolean };
+}
+
+/** What may stand in an element. */
+interface Known {
+  attributes: ReadonlySet<string>;
+  elements: ReadonlySet<string>;
+  /** Those of which only the first counts. */
+  single: ReadonlySet<string>;
+  text: boolean;
 }
 
 /** What an element has beside its fields. */
@@ -51,7 +58,9 @@ export interface ElementOptions<T extends object> {
   readFirst?: readonly (keyof T)[];
   /** Known to the format, but nothing for us to keep. */
   ignored?: { attributes?: readonly string[]; elements?: readonly string[] };
-  /** The parser's rules on this element alone. */
+  /** The parser's rules on the attributes alone; applied before the children are read. */
+  attributeRules?: readonly PartRule<T>[];
+  /** The parser's rules on this element and what is in it. */
   rules?: readonly PartRule<T>[];
   /** Makes a value normal after it was read and found right; undefined drops the element. */
   finish?(value: T): T | undefined;
@@ -66,8 +75,10 @@ export function element<T extends object>(name: string, fields: Fields<T>, optio
   const printed = Object.keys(fields) as (keyof T & string)[];
   const first = new Set<keyof T>(options.readFirst ?? []);
   const reading = [...first, ...printed.filter((key) => !first.has(key))] as (keyof T & string)[];
+  const isAttribute = (key: keyof T & string) => fields[key].attributes !== undefined;
+  const stages = [reading.filter(isAttribute), reading.filter((key) => !isAttribute(key))] as const;
   const all = printed.map((key) => fields[key] as Field<unknown, T>);
-  const known = {
+  const known: Known = {
     attributes: new Set([...all.flatMap((field) => field.attributes ?? []), ...options.ignored?.attributes ?? []]),
     elements: new Set([...all.flatMap((field) => field.elements ?? []), ...options.ignored?.elements ?? []]),
     single: new Set(all.flatMap((field) => (field.many === true ? [] : field.elements ?? []))),
@@ -75,17 +86,18 @@ export function element<T extends object>(name: string, fields: Fields<T>, optio
   };
   return {
     name,
-    known,
     read(source, report) {
       reportUnknown(source, known, report);
-      const part: Record<string, unknown> = {};
-      let whole = true;
-      for (const key of reading) {
-        const value = fields[key].read(source, report);
-        if (value === spoilt) whole = false;
-        else if (value !== undefined) part[key] = value;
-      }
-      return settle(part as T, whole, source, report, options);
+      const part = {} as T;
+      report.tie(part, source);
+      readFields(part, fields, stages[0], source, report);
+      applyRules(part, options.attributeRules, report);
+      readFields(part, fields, stages[1], source, report);
+      applyRules(part, options.rules, report);
+      if (options.finish === undefined || !report.sound(part)) return part;
+      const finished = options.finish(part);
+      if (finished !== undefined && finished !== part) report.tie(finished, source);
+      return finished;
     },
     write(value, ties) {
       const target = newElement(name);
@@ -98,29 +110,27 @@ export function element<T extends object>(name: string, fields: Fields<T>, optio
   };
 }
 
-/** Applies an element's rules to what was read of it, and makes it normal. */
-function settle<T extends object>(part: T, whole: boolean, source: XmlElement, report: Report, options: ElementOptions<T>): T | undefined {
-  report.tie(part, source);
-  if (!whole) {
-    report.spoil(part);
-    return part;
+/** Reads some fields of a part, and marks it if one of them is not right. */
+function readFields<T extends object>(part: T, fields: Fields<T>, keys: readonly (keyof T & string)[], source: XmlElement, report: Report): void {
+  for (const key of keys) {
+    const value = fields[key].read(source, report);
+    if (value === spoilt) report.spoil(part);
+    else if (value !== undefined) part[key] = value as T[typeof key];
   }
+}
+
+function applyRules<T extends object>(part: T, rules: readonly PartRule<T>[] | undefined, report: Report): void {
+  if (rules === undefined || !report.sound(part)) return;
   const before = report.count;
-  for (const rule of options.rules ?? []) rule(part, report);
-  if (report.count > before) {
-    report.spoil(part);
-    return part;
-  }
-  const finished = options.finish === undefined ? part : options.finish(part);
-  if (finished !== undefined && finished !== part) report.tie(finished, source);
-  return finished;
+  for (const rule of rules) rule(part, report);
+  if (report.count > before) report.spoil(part);
 }
 
 /**
  * Says what an element holds that the format does not know. libvirt leaves it
  * out in silence, or refuses it when its schema is asked.
  */
-function reportUnknown(source: XmlElement, known: ElementCodec<object>['known'], report: Report): void {
+function reportUnknown(source: XmlElement, known: Known, report: Report): void {
   for (const { name } of source.attributes) {
     if (known.attributes.has(name) || name === 'xmlns' || name.startsWith('xmlns:')) continue;
     report.unknown(source, `attribute '${name}' is not part of the format`, name);
@@ -151,10 +161,6 @@ export function childrenNamed(source: XmlElement, name: string): XmlElement[] {
   return source.children.filter((child): child is XmlElement => typeof child !== 'string' && formatName(child) === name);
 }
 
-/** Adds a printed child to an element. */
-export function add(target: XmlElement, child: XmlElement): void {
-  append(target, child);
-}
 
 /** A value as it stands in a message: short, in quotes, nothing in it that could disturb a terminal. */
 export function excerpt(text: string): string {

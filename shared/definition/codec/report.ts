@@ -29,7 +29,8 @@ export class Report {
   private problemCount = 0;
   private schemaFirst: Found | undefined;
 
-  constructor(private readonly positions?: Positions) {}
+  /** @param strict what the format does not know is a problem, not a warning */
+  constructor(private readonly positions?: Positions, private readonly strict = false) {}
 
   /** Remembers the element that a part of the definition came from. */
   tie(part: object, element: XmlElement): void {
@@ -68,6 +69,13 @@ export class Report {
     else this.add({ problem: { code, line: 0, column: 0, path: 'network', message }, offset: -1 });
   }
 
+  /** Reports a problem of the first child of this name in a part. */
+  childProblem(code: ErrorCode, part: object, name: string, message: string): void {
+    const [first] = this.elementsIn(part, name);
+    if (first === undefined) this.problem(code, part, message);
+    else this.problemAt(code, first, message);
+  }
+
   /** Reports a problem of an element, or of one of its attributes. */
   problemAt(code: ErrorCode, element: XmlElement, message: string, attribute?: string): void {
     if (this.found.length >= mostReported) {
@@ -81,8 +89,13 @@ export class Report {
     this.add({ problem: { code, line, column, path, message }, offset });
   }
 
-  /** Notes something that was left out. */
-  warn(element: XmlElement, message: string, attribute?: string): void {
+  /** Reports what the format does not know, as a problem or as a warning that it was left out. */
+  unknown(element: XmlElement, message: string, attribute?: string): void {
+    if (this.strict) this.problemAt(ErrorCode.XML_INVALID_SCHEMA, element, message, attribute);
+    else this.warn(element, `${message}; it was left out`, attribute);
+  }
+
+  private warn(element: XmlElement, message: string, attribute?: string): void {
     if (this.warnings.length > mostReported) return;
     if (this.warnings.length === mostReported) {
       this.warnings.push('there are more of these');
@@ -99,9 +112,9 @@ export class Report {
     if (found.problem.code === ErrorCode.XML_INVALID_SCHEMA) this.schemaFirst ??= found;
   }
 
-  /** Whether anything was found wrong so far. */
-  get failed(): boolean {
-    return this.problemCount > 0;
+  /** How many problems there are so far. */
+  get count(): number {
+    return this.problemCount;
   }
 
   /** Everything found wrong, in document order. */

@@ -1,0 +1,40 @@
+/**
+ * Lives here: `<domain>`: the DNS domain of the network's guests. Does not
+ * know: the other elements.
+ */
+import { ErrorCode } from '../errors.js';
+import { attribute, child } from './codec/fields.js';
+import { element, type Field } from './codec/element.js';
+import { domainName, yesOrNo } from './codec/values.js';
+import { describeMode, isManaged } from './modes.js';
+import type { NetworkRules } from './rule.js';
+
+export interface Domain {
+  name: string;
+  localOnly?: boolean;
+  register?: boolean;
+}
+
+/** `<domain>`; one without a name is as good as none, as libvirt has it. */
+export const domain: Field<Domain> = child(element<Domain>('domain', {
+  name: attribute('name', domainName, { emptyIsAbsent: true }),
+  localOnly: attribute('localOnly', yesOrNo, { emptyIsAbsent: true }),
+  register: attribute('register', yesOrNo, { emptyIsAbsent: true }),
+}, {
+  finish: (part) => ((part.name as string | undefined) === undefined ? undefined : part),
+}));
+
+export const domainRules: NetworkRules = {
+  driver: [
+    function domainFitsMode(network, report) {
+      if (network.domain !== undefined && !isManaged(network)) {
+        report.problem(ErrorCode.CONFIG_UNSUPPORTED, network.domain, `not allowed in ${describeMode(network)}`);
+      }
+    },
+    function registeredDomainIsLocal({ domain: part }, report) {
+      if (part?.register === true && part.localOnly !== true) {
+        report.problem(ErrorCode.CONFIG_UNSUPPORTED, part, "register='yes' needs localOnly='yes'", 'register');
+      }
+    },
+  ],
+};
