@@ -76,10 +76,10 @@ export class Call {
   }
 
   /** The connection, opened when first asked for. @throws {Failure} */
-  connection(options: ConnectOptions = {}): Promise<Connection> {
-    this.#connection ??= attempt(`failed to connect to ${this.uri}`, async () => {
+  connection(options: ConnectOptions = {}, uri = this.uri): Promise<Connection> {
+    this.#connection ??= attempt(`failed to connect to ${uri}`, async () => {
       const { Connection } = await import('../connection.js');
-      return new Connection(await this.surroundings.connect(this.uri, { readonly: this.flag('readonly'), ...this.#timeout(), ...options }));
+      return new Connection(await this.surroundings.connect(uri, { readonly: this.flag('readonly'), ...this.#timeout(), ...options }));
     }, { hint: this.#forgottenUri() });
     return this.#connection;
   }
@@ -143,10 +143,10 @@ export class Call {
     if (code !== Exit.DONE || others.length > 0) throw new Failure('', { exit: others.length > 0 ? Exit.PARTLY : code });
   }
 
-  /** Writes what programs read, once all of it is known. */
-  async flush(): Promise<void> {
-    const text = this.format === 'table' ? '' : await renderRecords(this.#records, this.format);
-    if (text !== '') this.surroundings.stdout.write(text);
+  /** Writes what programs read, once all of it is known: nothing if nothing was done. */
+  async flush(failed: boolean): Promise<void> {
+    if (this.format === 'table' || (failed && this.#records.length === 0)) return;
+    this.surroundings.stdout.write(await renderRecords(this.#records, this.format));
   }
 
   /** Lets go of the connection, if there is one. */

@@ -64,6 +64,8 @@ export interface FailureExtras {
   exit?: Exit;
   /** The document that the cause's problems are in. */
   file?: string;
+  /** Say nothing but the problems: the document is what this is about. */
+  onlyProblems?: boolean;
 }
 
 /** A command that did not do what it should, in virsh's words: what failed, then why. */
@@ -72,12 +74,14 @@ export class Failure extends Error {
   readonly hint: string | undefined;
   readonly exit: Exit | undefined;
   readonly file: string | undefined;
+  readonly onlyProblems: boolean;
 
   constructor(what: string, extras: FailureExtras = {}) {
     super(what, extras.cause === undefined ? {} : { cause: extras.cause });
     this.hint = extras.hint;
     this.exit = extras.exit;
     this.file = extras.file;
+    this.onlyProblems = extras.onlyProblems ?? false;
   }
 }
 
@@ -106,50 +110,58 @@ export function exitCodeOf(error: unknown): Exit {
 
 /** A failure taken apart: the one shape behind both ways of saying it. */
 interface Parts {
-  /** What failed, then why. */
-  lines: string[];
+  /** What failed, if that is worth a line. */
+  what: string[];
+  /** Why, in one line. */
+  why: string[];
   hints: string[];
   problems: { file?: string; line: number; column: number; path: string; message: string }[];
   code: ErrorCode | undefined;
   stack: string | undefined;
 }
 
+const empty: Parts = { what: [], why: [], hints: [], problems: [], code: undefined, stack: undefined };
+
 function partsOf(error: unknown): Parts {
   if (error instanceof Failure) {
-    const { lines, hints, problems, ...rest } = error.cause === undefined ? empty : partsOf(error.cause);
+    const { message, file, hint, onlyProblems } = error;
+    const behind = error.cause === undefined ? empty : partsOf(error.cause);
+    const problems = behind.problems.map((problem) => ({ ...(file === undefined ? {} : { file }), ...problem }));
     return {
-      ...rest,
-      lines: [error.message, ...lines].filter((line) => line !== ''),
-      hints: [...hints, ...(error.hint === undefined ? [] : [error.hint])],
-      problems: error.file === undefined ? problems : problems.map((problem) => ({ ...problem, file: error.file! })),
+      ...behind,
+      what: onlyProblems && problems.length > 0 ? [] : [message, ...behind.what],
+      why: onlyProblems && problems.length > 0 ? [] : behind.why,
+      problems,
+      hints: [...behind.hints, ...(hint === undefined ? [] : [hint])],
     };
   }
   if (error instanceof NetworkError) {
     const { message, hint, problems, code } = error;
-    return { ...empty, lines: [message], hints: hint === undefined ? [] : [hint], problems: problems.map(({ code: _, ...place }) => place), code };
+    return { ...empty, why: [message], hints: hint === undefined ? [] : [hint], problems: problems.map(({ code: _, ...place }) => place), code };
   }
-  return { ...empty, lines: [`internal error: ${error instanceof Error ? error.message : String(error)}`], stack: error instanceof Error ? error.stack : undefined };
+  if (error instanceof Error) return { ...empty, why: [`internal error: ${error.message}`], stack: error.stack };
+  return { ...empty, why: [`internal error: ${String(error)}`] };
 }
-
-const empty: Parts = { lines: [], hints: [], problems: [], code: undefined, stack: undefined };
 
 /**
  * Renders a failure for standard error.
  *
- * As text: `error: what failed`, `error: why`, each problem of a document as
- * `FILE:LINE:COLUMN: PATH: message`, then `hint: what to do`. As JSON (also
- * for yaml): one line, `{"error":{"code","message","field","hints","problems"}}`.
+ * As text: `error: what failed`, `error: why`, then `hint: what to do`. If a
+ * document has several problems, each of them stands in place of the second
+ * line, as `FILE:LINE:COLUMN: PATH: message`. As JSON (also for yaml): one
+ * line, `{"error":{"code","message","field","hints","problems"}}`.
  */
 export function renderFailure(error: unknown, format: Format, verbose: boolean): string {
-  const { lines, hints, problems, code, stack } = partsOf(error);
+  const { what, why, hints, problems, code, stack } = partsOf(error);
   if (format === 'json' || format === 'yaml') {
-    const message = lines.join(': ');
     const name = code === undefined ? (error instanceof UsageError ? 'USAGE' : 'FAILED') : errorCodeName(code);
+    const message = [...what, ...why].join(': ') || problems.map((problem) => problem.message).join('; ');
     return `${escapeJson(JSON.stringify({ error: { code: name, message, field: problems[0]?.path ?? null, hints, problems } }))}\n`;
   }
+  const listed = problems.length > 1 || why.length === 0;
   return [
-    ...lines.map((line) => `error: ${escapeText(line)}`),
-    ...problems.map(renderProblem),
+    ...[...what, ...(listed ? [] : why)].map((line) => `error: ${escapeText(line)}`),
+    ...(listed ? problems.map(renderProblem) : []),
     ...(verbose && code !== undefined ? [`detail: ${errorCodeName(code)} (${code})`] : []),
     ...(verbose && stack !== undefined ? [escapeText(stack)] : []),
     ...hints.map((hint) => `hint: ${escapeText(hint)}`),

@@ -47,7 +47,7 @@ async function runCommand(command: Command, call: Call): Promise<number> {
     // What each of several targets failed for has been said.
     if (!(error instanceof Failure && error.message === '' && error.cause === undefined)) call.report(error);
   }
-  await call.flush();
+  await call.flush(exit !== Exit.DONE);
   // An empty line ends every answer of virsh, good or bad, once it is connected.
   if (command.bare !== true && call.format === 'table' && !call.quiet && exit !== Exit.UNREACHABLE) call.surroundings.stdout.write('\n');
   await call.close().catch((error: unknown) => call.report(error));
