@@ -59,16 +59,16 @@ async function answer(
 ): Promise<void> {
   const started = performance.now();
   const fields = { procedure: procedure.name, listener: caller.listener };
+  const level = changes(procedure) ? 'info' : 'debug';
   try {
     authorize(caller, procedure);
     const response = await method(decode(procedure, call.request));
     respond(null, Buffer.from(procedure.responseType.encode(response).finish()));
-    const line = { ...fields, ms: Math.round((performance.now() - started) * 10) / 10 };
-    if (changes(procedure)) log.info(line, 'call done');
-    else log.debug(line, 'call done');
+    const ms = Math.round((performance.now() - started) * 10) / 10;
+    log[level]({ ...fields, ms }, 'call done');
   } catch (error) {
     const refusal = asNetworkError(error, fields, log);
-    log.info({ ...fields, code: errorCodeName(refusal.code), reason: refusal.message }, 'call failed');
+    log[level]({ ...fields, code: errorCodeName(refusal.code), reason: refusal.message }, 'call failed');
     const { status, message, detail } = encodeError(refusal);
     const metadata = new Metadata();
     metadata.set(detailTrailer, Buffer.from(detail));

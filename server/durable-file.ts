@@ -49,8 +49,9 @@ export async function flushFolder(path: string): Promise<void> {
   }
 }
 
-/** Makes a folder and those above it, and clears files that never got in place. */
+/** Makes a folder (those above it are open to everyone), and clears files that never got in place. */
 export async function prepareFolder(path: string, mode = 0o700): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   await mkdir(path, { recursive: true, mode });
   for (const name of await readdir(path)) {
     if (name.startsWith('.') && name.endsWith(temporarySuffix)) await rm(join(path, name), { force: true });

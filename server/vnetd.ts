@@ -61,6 +61,8 @@ async function main(argv: string[]): Promise<number> {
 }
 
 async function serve(config: Config): Promise<number> {
+  // Files that others may not read say so themselves; the folders of sockets must be passable.
+  process.umask(0o022);
   const log = pino({ level: config.log.level, base: null }, pino.destination({ fd: 2, sync: true }));
   const ended = nextSignal();
   let opened: EmbeddedDriver | undefined;

@@ -5,6 +5,7 @@
  */
 import { formatNetwork, parseNetwork } from '../../shared/definition/index.js';
 import { subnetsOverlap, subnetOf } from '../../shared/address.js';
+import type { Standing } from './host.js';
 import { identify, type IdentifiedDefinition } from './identity.js';
 import { define, planOf, start, type Estate } from './lifecycle.js';
 import { parseSubnet } from './overlap.js';
@@ -12,6 +13,9 @@ import type { LiveRecord, SavedDefinition } from './store.js';
 
 /** The third part of `default`'s subnet, 192.168.N.0/24: the first that is free. */
 const defaultSubnets = Array.from({ length: 254 - 122 + 1 }, (_, i) => 122 + i);
+
+/** How many networks start at the same time at boot: each start runs a few short programs. */
+const startsAtOnce = 8;
 
 /**
  * Brings the estate to where the last daemon left it. One network that cannot
@@ -21,11 +25,11 @@ export async function recover(estate: Estate): Promise<void> {
   const { fresh, autostarted, saved, live, problems } = await estate.store.load();
   for (const problem of problems) estate.log.error({ problem }, 'a file of the state folder cannot be read and is left alone');
   for (const definition of saved) await attempt(estate, definition.name, 'load', () => restore(estate, definition));
-  for (const record of live) await attempt(estate, record.name, 'adopt', () => adopt(estate, record));
+  await adoptAll(estate, live);
   if (fresh) await attempt(estate, 'default', 'define', () => defineDefault(estate));
   if (!autostarted) {
     await startAll(estate);
-    await estate.store.markAutostarted();
+    await attempt(estate, '', 'remember the autostart of', () => estate.store.markAutostarted());
   }
 }
 
@@ -43,11 +47,24 @@ async function restore(estate: Estate, { name, xml, autostart }: SavedDefinition
   }
 }
 
-/** Takes over a network that stands, or undoes what a daemon that was killed left of it. */
-async function adopt(estate: Estate, record: LiveRecord): Promise<void> {
-  const definition = parseNetwork(record.xml, { validate: false }).definition as IdentifiedDefinition;
+/** Takes over the networks that stand. The host is asked once for all of them. */
+async function adoptAll(estate: Estate, live: LiveRecord[]): Promise<void> {
+  const known: { record: LiveRecord; definition: IdentifiedDefinition }[] = [];
+  for (const record of live) {
+    await attempt(estate, record.name, 'adopt', async () => {
+      known.push({ record, definition: parseNetwork(record.xml, { validate: false }).definition as IdentifiedDefinition });
+    });
+  }
+  if (known.length === 0) return;
+  const { standing } = await estate.host.observe(known.map(({ definition }) => planOf(definition)));
+  for (const [index, { record, definition }] of known.entries()) {
+    await attempt(estate, record.name, 'adopt', () => adopt(estate, record, definition, standing[index]));
+  }
+}
+
+/** Takes over one network, or undoes what a daemon that was killed left of it. */
+async function adopt(estate: Estate, record: LiveRecord, definition: IdentifiedDefinition, standing: Standing | undefined): Promise<void> {
   const plan = planOf(definition);
-  const { standing: [standing] } = await estate.host.observe([plan]);
   if (record.state !== 'running' || !standing?.bridge) {
     await estate.host.tearDown(plan, { forget: false });
     await estate.store.removeLive(record.uuid);
@@ -77,10 +94,16 @@ async function defineDefault(estate: Estate): Promise<void> {
     ? 'network default defined' : 'network default defined on the next free subnet: 192.168.122.0/24 is taken on this host');
 }
 
-/** Starts every network that starts with the host. */
+/** Starts every network that starts with the host, some at a time. */
 async function startAll(estate: Estate): Promise<void> {
-  const wanted = estate.register.list().filter((record) => record.autostart && record.live === undefined);
-  await Promise.all(wanted.map((record) => attempt(estate, record.name, 'autostart', () => start(estate, record))));
+  const waiting = estate.register.list().filter((record) => record.autostart && record.live === undefined);
+  const startNext = async (): Promise<void> => {
+    for (let record = waiting.shift(); record !== undefined; record = waiting.shift()) {
+      const next = record;
+      await attempt(estate, next.name, 'autostart', () => start(estate, next));
+    }
+  };
+  await Promise.all(Array.from({ length: startsAtOnce }, startNext));
 }
 
 /** Does one thing for one network and logs its failure. */
