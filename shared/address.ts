@@ -26,20 +26,40 @@ export function addressBits(family: Family): number {
  *
  * IPv4 is read the inet_aton way, as libvirt does: `192.168.050.1` is
  * 192.168.40.1, because a leading zero makes a part octal. IPv6 with a zone
- * (`fe80::1%eth0`) is refused. IPv6 is written as RFC 5952 says.
+ * (`fe80::1%eth0`) is refused. IPv6 is written as inet_ntop does: as RFC 5952 says, and an IPv4 address in it with dots.
  */
 export function canonicalAddress(text: string): { family: Family; address: string } | undefined {
   if (text.includes(':')) {
-    if (text.includes('%') || !ipaddr.IPv6.isValid(text)) return undefined;
-    return { family: 'ipv6', address: ipaddr.IPv6.parse(text).toRFC5952String() };
+    const groups = withoutDots(text);
+    if (groups.includes('%') || !ipaddr.IPv6.isValid(groups)) return undefined;
+    return { family: 'ipv6', address: ipv6Text(ipaddr.IPv6.parse(groups)) };
   }
   if (!ipaddr.IPv4.isValid(text)) return undefined;
   return { family: 'ipv4', address: ipaddr.IPv4.parse(text).toString() };
 }
 
+/** An IPv6 address with its last 32 bits in hexadecimal: ipaddr.js takes ::192.0.2.1 for ::ffff:192.0.2.1. */
+function withoutDots(text: string): string {
+  return text.replace(/(?<=:)(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})$/, (whole, ...parts) => {
+    const bytes = parts.slice(0, 4).map(Number);
+    if (bytes.some((byte) => byte > 255)) return whole;
+    const [a = 0, b = 0, c = 0, d = 0] = bytes;
+    return `${(a * 256 + b).toString(16)}:${(c * 256 + d).toString(16)}`;
+  });
+}
+
+/** RFC 5952's form; an address that maps or embeds an IPv4 one shows it: ::ffff:192.0.2.1, ::192.0.2.1. */
+function ipv6Text(address: ipaddr.IPv6): string {
+  const { parts } = address;
+  const isMapped = parts.slice(0, 5).every((part) => part === 0) && parts[5] === 0xffff;
+  const isCompatible = parts.slice(0, 6).every((part) => part === 0) && parts[6] !== 0;
+  if (!isMapped && !isCompatible) return address.toRFC5952String();
+  return `${isMapped ? '::ffff:' : '::'}${address.toByteArray().slice(12).join('.')}`;
+}
+
 /** The number an address stands for. @throws Error if the text is no address. */
 export function addressToNumber(text: string): bigint {
-  return ipaddr.parse(text).toByteArray().reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
+  return ipaddr.parse(withoutDots(text)).toByteArray().reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n);
 }
 
 /** The canonical text of the address with this number. */
@@ -47,7 +67,7 @@ export function numberToAddress(value: bigint, family: Family): string {
   const bytes = Array.from({ length: addressBits(family) / 8 }, (_, i) =>
     Number((value >> BigInt(addressBits(family) - 8 * (i + 1))) & 0xffn));
   const address = ipaddr.fromByteArray(bytes);
-  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
+  return address instanceof ipaddr.IPv6 ? ipv6Text(address) : address.toString();
 }
 
 /** The prefix length of a netmask such as 255.255.255.0, or undefined if its ones are not contiguous. */

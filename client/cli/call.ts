@@ -7,8 +7,9 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { ConnectedDriver, ConnectOptions } from '../connect.js';
 import type { Connection, Network } from '../connection.js';
 import type { Format } from './command.js';
-import { escapeJson, escapeLine, escapeText, hasUnprintable } from './escape.js';
+import { escapeLine, escapeText } from './escape.js';
 import { attempt, Exit, exitCodeOf, Failure, renderFailure } from './failure.js';
+import { renderRecords, type OutputRecord } from './output.js';
 import type { Invocation } from './parse.js';
 import { didYouMean } from './suggest.js';
 
@@ -30,9 +31,6 @@ export interface Surroundings {
   holdInterrupts(hold: boolean): void;
 }
 
-/** One thing that a command gives, for formats that programs read. */
-export type OutputRecord = Readonly<Record<string, unknown>>;
-
 /** A command while it runs. */
 export class Call {
   readonly surroundings: Surroundings;
@@ -43,7 +41,9 @@ export class Call {
   readonly verbose: boolean;
   readonly #invocation: Invocation;
   readonly #records: OutputRecord[] = [];
-  #connection: Promise<Connection> | undefined;
+  #opening: Promise<Connection> | undefined;
+  #connection: Connection | undefined;
+  #over = false;
 
   constructor(surroundings: Surroundings, invocation: Invocation) {
     this.surroundings = surroundings;
@@ -77,11 +77,12 @@ export class Call {
 
   /** The connection, opened when first asked for. @throws {Failure} */
   connection(options: ConnectOptions = {}, uri = this.uri): Promise<Connection> {
-    this.#connection ??= attempt(`failed to connect to ${uri}`, async () => {
-      const { Connection } = await import('../connection.js');
-      return new Connection(await this.surroundings.connect(uri, { readonly: this.flag('readonly'), ...this.#timeout(), ...options }));
-    }, { hint: this.#forgottenUri() });
-    return this.#connection;
+    return this.#opening ??= attempt(`failed to connect to ${uri}`, () => this.#open(uri, options), { hint: this.#forgottenUri() });
+  }
+
+  /** Whether nothing stood in the way of the connection, if one was needed. */
+  get reached(): boolean {
+    return this.#opening === undefined || this.#connection !== undefined;
   }
 
   /** Finds a network by what was typed: its name or UUID. @throws {Failure} with a guess at what was meant */
@@ -107,9 +108,9 @@ export class Call {
     this.print(this.quiet ? '' : `${escapeLine(sentence)}\n`, record);
   }
 
-  /** Says something beside the result, in a line on standard error. */
+  /** Says something beside the result, in a line on standard error; in JSON the records say it. */
   warn(sentence: string, kind: 'warning' | 'hint' = 'warning'): void {
-    this.surroundings.stderr.write(`${kind}: ${escapeText(sentence)}\n`);
+    if (this.format !== 'json' && this.format !== 'yaml') this.surroundings.stderr.write(`${kind}: ${escapeText(sentence)}\n`);
   }
 
   /** Says why something failed, for a command that goes on or asks what to do. */
@@ -149,10 +150,18 @@ export class Call {
     this.surroundings.stdout.write(await renderRecords(this.#records, this.format));
   }
 
-  /** Lets go of the connection, if there is one. */
+  /** Lets go of the connection. Does not wait for one that is still being opened. */
   async close(): Promise<void> {
-    const connection = await this.#connection?.catch(() => undefined);
-    await connection?.close();
+    this.#over = true;
+    await this.#connection?.close();
+  }
+
+  async #open(uri: string, options: ConnectOptions): Promise<Connection> {
+    const { Connection } = await import('../connection.js');
+    const connected = await this.surroundings.connect(uri, { readonly: this.flag('readonly'), ...this.#timeout(), ...options });
+    // Nobody waits for it any more.
+    if (this.#over) await connected.close();
+    return this.#connection = new Connection(connected);
   }
 
   #timeout(): { timeoutMs?: number } {
@@ -166,27 +175,4 @@ export class Call {
     return libvirt !== undefined && !ours && this.value('connect') === undefined
       ? 'LIBVIRT_DEFAULT_URI is for virsh; vnet reads VNET_URI' : undefined;
   }
-}
-
-async function renderRecords(records: readonly OutputRecord[], format: Exclude<Format, 'table'>): Promise<string> {
-  switch (format) {
-    case 'json':
-      return `${escapeJson(JSON.stringify(records, null, 2))}\n`;
-    case 'yaml':
-      return renderYaml(records);
-    default:
-      return records.map((record) => `${escapeLine(String(record[format]))}\n`).join('');
-  }
-}
-
-async function renderYaml(records: readonly OutputRecord[]): Promise<string> {
-  const { Document, visit } = await import('yaml');
-  const document = new Document(records);
-  // Only a quoted scalar can hold an escape.
-  visit(document, {
-    Scalar: (_, node) => {
-      if (typeof node.value === 'string' && hasUnprintable(node.value.replaceAll('\n', ''))) node.type = 'QUOTE_DOUBLE';
-    },
-  });
-  return escapeJson(document.toString({ lineWidth: 0 }));
 }

@@ -68,7 +68,8 @@ async function editInEditor(call: Call, network: Network, before: string): Promi
 /** Defines the text, unless it says what is defined already. */
 async function apply(call: Call, network: Network, before: string, after: string, { force, validate, label }: ApplyOptions): Promise<void> {
   const { name, uuid } = network;
-  if (after === before) {
+  // What `vnet dumpxml` prints ends with an empty line.
+  if (after.trimEnd() === before.trimEnd()) {
     call.announce(`Network ${name} XML configuration not changed.`, { name, uuid, result: 'not changed', warnings: [] });
     return;
   }

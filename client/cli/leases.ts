@@ -3,8 +3,9 @@
  * come from. Host names and client ids are a guest's words and never trusted.
  */
 import { LeaseType, type DhcpLease } from '../../shared/gen/vnet/v1/network_driver.js';
-import type { Call, OutputRecord } from './call.js';
+import type { Call } from './call.js';
 import { attempt } from './failure.js';
+import type { OutputRecord } from './output.js';
 import { renderTable } from './table.js';
 
 const heading = ['Expiry Time', 'MAC address', 'Protocol', 'IP address', 'Hostname', 'Client ID or DUID'];

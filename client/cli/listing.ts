@@ -3,9 +3,10 @@
  * list, info, name, uuid. Does not know: how to connect.
  */
 import type { NetworkFilter, NetworkInfo } from '../connection.js';
-import type { Call, OutputRecord } from './call.js';
+import type { Call } from './call.js';
 import { escapeLine } from './escape.js';
 import { attempt, UsageError } from './failure.js';
+import type { OutputRecord } from './output.js';
 import { renderField, renderTable } from './table.js';
 
 const virshHeading = ['Name', 'State', 'Autostart', 'Persistent'];

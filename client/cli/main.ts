@@ -49,7 +49,7 @@ async function runCommand(command: Command, call: Call): Promise<number> {
   }
   await call.flush(exit !== Exit.DONE);
   // An empty line ends every answer of virsh, good or bad, once it is connected.
-  if (command.bare !== true && call.format === 'table' && !call.quiet && exit !== Exit.UNREACHABLE) call.surroundings.stdout.write('\n');
+  if (command.bare !== true && call.format === 'table' && !call.quiet && call.reached) call.surroundings.stdout.write('\n');
   await call.close().catch((error: unknown) => call.report(error));
   return exit;
 }

@@ -25,12 +25,15 @@ export interface Bandwidth {
   outbound?: BandwidthDirection;
 }
 
+/** The largest number that C's unsigned long long and a JavaScript number can both hold. */
+const highestReadable = 2 ** 64 - 2048;
+
 /** tc counts bytes in 64 bits and burst in 32; more than fits is OVERFLOW, as libvirt has it. */
 const highestRate = Number.MAX_SAFE_INTEGER;
 const highestBurst = 2 ** 22 - 1;
 
 function limited(highest: number): ValueCodec<number> {
-  const any = wholeNumber(0, Number.MAX_VALUE);
+  const any = wholeNumber(0, highestReadable);
   return {
     ...any,
     allowed: `a whole number from 0 to ${highest}`,
@@ -81,7 +84,16 @@ export const bandwidthElement = element<Bandwidth>('bandwidth', {
   classId: attribute('classID', wholeNumber(0, maxUint32), { invalid: ErrorCode.XML_DETAIL }),
   inbound: child(direction('inbound')),
   outbound: child(direction('outbound')),
-}, { open: true });
+}, {
+  rules: [(part, report) => {
+    for (const name of ['inbound', 'outbound']) {
+      const second = report.elementsIn(part, name)[1];
+      if (second !== undefined) report.problemAt(ErrorCode.XML_DETAIL, second, 'only one element of this name is allowed');
+    }
+  }],
+  finish: (part) => (Object.keys(part).length === 0 ? undefined : part),
+  open: true,
+});
 
 /** `<bandwidth>` of a network or a port group: what is for ports alone is refused. */
 export const sharedBandwidth: Field<Bandwidth> = child({

@@ -58,9 +58,9 @@ const hostBridge: Field<Bridge> = child(bridgeElement(false));
 /** `<bridge>`. */
 export const bridge: Field<Bridge, NetworkDefinition> = {
   ...ownBridge,
-  write: (target, value, network, ties) => {
-    if (isManaged(network)) ownBridge.write(target, value ?? defaultBridge, network as never, ties);
-    else if (value !== undefined && !saysNothing(value)) hostBridge.write(target, value, network as never, ties);
+  write: (target, value, network) => {
+    if (isManaged(network)) ownBridge.write(target, value ?? defaultBridge, network as never);
+    else if (value !== undefined && !saysNothing(value)) hostBridge.write(target, value, network as never);
   },
 };
 
@@ -82,7 +82,9 @@ export const mtu: Field<number> = mapped(
 export const mac: Field<string> = childAttribute('mac', 'address', hostMac, { emptyIsAbsent: true });
 
 /** `<port isolated>`: whether guests are kept apart. */
-export const port: Field<{ isolated?: boolean }> = child(element<{ isolated?: boolean }>('port', { isolated: attribute('isolated', yesOrNo) }));
+export const port: Field<{ isolated?: boolean }> = child(element<{ isolated?: boolean }>('port', { isolated: attribute('isolated', yesOrNo) }, {
+  finish: (part) => (part.isolated === undefined ? undefined : part),
+}));
 
 export const bridgeRules: NetworkRules = {
   parser: [
@@ -94,7 +96,7 @@ export const bridgeRules: NetworkRules = {
       if (networkMode(network) !== 'bridge') {
         if (part.name !== undefined) refuse('name');
         if (part.macTableManager !== undefined) refuse('macTableManager');
-      } else if (part.name !== undefined && forward !== undefined && (forward.interfaces.length > 0 || forward.pf !== undefined)) {
+      } else if (part.name !== undefined && forward !== undefined && (forward.interfaces.length + forward.addresses.length > 0 || forward.pf !== undefined)) {
         report.problem(ErrorCode.XML_ERROR, part, 'a network has a bridge name or forward devices, not both', 'name');
       }
       if (part.zone !== undefined) refuse('zone');

@@ -2,6 +2,7 @@
  * Lives here: `<dhcp>` of an address: ranges, fixed hosts, lease times, boot
  * files. Does not know: which subnet it is on; `ip.ts` has the rules that ask.
  */
+import { addressToNumber } from '../address.js';
 import { ErrorCode } from '../errors.js';
 import { attribute, child, children } from './codec/fields.js';
 import { element, type Field } from './codec/element.js';
@@ -63,8 +64,19 @@ export const dhcpRange = element<DhcpRange>('range', {
   lease,
 });
 
+/** libvirt lets the two ends of a range differ in so many of their last bits. */
+const rangeBits = 16n;
+
+/** What is wrong with a range of addresses of one family, whatever it is for. */
+export function rangeFault({ start, end }: { start: string; end: string }): string | undefined {
+  const [first, last] = [addressToNumber(start), addressToNumber(end)];
+  if (last < first) return `found ${end}, which comes before the start ${start}`;
+  if (first >> rangeBits !== last >> rangeBits) return `found ${end}, which differs from the start ${start} in more than its last ${rangeBits} bits`;
+  return undefined;
+}
+
 /** A name that dnsmasq cannot take for something else: libvirt checks its first character alone. */
-const hostName = textValue("a name that begins with a letter or digit, of letters, digits, '-', '_' and '.', at most 253 bytes",
+const hostName = textValue("a name that begins with a letter or digit, of letters, digits, '-', '_' and '.'",
   /^[A-Za-z0-9][\p{L}\p{N}\p{M}_.-]*$/u, 253);
 
 /** `<host>` of `<dhcp>`, without the rules on who it is: an update may give less. */
@@ -85,5 +97,6 @@ export const dhcp: Field<Dhcp> = child(element<Dhcp>('dhcp', {
     server: attribute('server', ipAddress, { invalid: ErrorCode.SYSTEM_ERROR }),
   })),
 }, {
-  finish: ({ ranges, hosts, bootp }) => (bootp === undefined || ranges.length + hosts.length === 0 ? { ranges, hosts } : { ranges, hosts, bootp }),
+  // libvirt loses a boot file that stands alone.
+  finish: (part) => (part.ranges.length + part.hosts.length === 0 ? undefined : part),
 }));

@@ -57,24 +57,30 @@ const forwarder = element<DnsForwarder>('forwarder', {
   rules: [(part, report) => {
     if (part.address === undefined && part.domain === undefined) {
       report.problem(ErrorCode.XML_ERROR, part, "one of the attributes 'addr' and 'domain' is needed");
+    } else if (part.address === undefined && part.port !== undefined) {
+      report.problem(ErrorCode.XML_ERROR, part, "'port' means nothing without 'addr'", 'port');
     }
   }],
 });
 
+/** What a TXT record is of: wider than a host's name. */
+const recordName = textValue("a name of letters, digits and _ . - + * / = : @, at most 253 bytes", (text) =>
+  /^[\p{L}\p{N}\p{M}_.+*/=:@-]+$/u.test(text) && Buffer.byteLength(text) <= 253);
+
 /** `<txt>`; in an update, to delete one, its name is enough. */
 export const dnsTxt = element<DnsTxt>('txt', {
-  name: attribute('name', domainName, { required: detail, invalid: detail }),
+  name: attribute('name', recordName, { required: detail, invalid: detail }),
   value: attribute('value', line, { invalid: detail }),
 });
 
 const fullTxt = element<DnsTxt>('txt', {
-  name: attribute('name', domainName, { required: detail, invalid: detail }),
+  name: attribute('name', recordName, { required: detail, invalid: detail }),
   value: attribute('value', line, { required: detail, invalid: detail }),
 });
 
 /** A number whose 0 is the same as its absence, in both directions. */
 function numberOrNone(name: string, min: number): Field<number> {
-  return mapped(attribute(name, wholeNumber(min, 65535), { invalid: detail }), (value) => (value === 0 ? undefined : value), (value) => value || undefined);
+  return mapped(attribute(name, wholeNumber(min, 65535), { invalid: detail, emptyIsAbsent: true }), (value) => (value === 0 ? undefined : value), (value) => value || undefined);
 }
 
 /** `<srv>`. */
@@ -115,11 +121,16 @@ export const dns: Field<Dns> = child(element<Dns>('dns', {
 }, {
   readFirst: ['enable', 'forwardPlainNames', 'forwarders', 'hosts', 'srvs', 'txts'],
   rules: [(part, report) => {
-    if (part.enable === false && [part.forwarders, part.txts, part.srvs, part.hosts].some((list) => list.length > 0)) {
+    if (part.enable === false && !saysNothing(part)) {
       report.problem(ErrorCode.XML_ERROR, part, "enable='no' allows nothing in <dns>", 'enable');
     }
   }],
+  finish: (part) => (part.enable === undefined && part.forwardPlainNames === undefined && saysNothing(part) ? undefined : part),
 }));
+
+function saysNothing({ forwarders, txts, srvs, hosts }: Dns): boolean {
+  return forwarders.length + txts.length + srvs.length + hosts.length === 0;
+}
 
 export const dnsRules: NetworkRules = {
   driver: [

@@ -18,8 +18,8 @@ export interface Domain {
 /** `<domain>`; one without a name is as good as none, as libvirt has it. */
 export const domain: Field<Domain> = child(element<Domain>('domain', {
   name: attribute('name', domainName, { emptyIsAbsent: true }),
-  localOnly: attribute('localOnly', yesOrNo, { emptyIsAbsent: true }),
-  register: attribute('register', yesOrNo, { emptyIsAbsent: true }),
+  localOnly: attribute('localOnly', yesOrNo),
+  register: attribute('register', yesOrNo),
 }, {
   finish: (part) => ((part.name as string | undefined) === undefined ? undefined : part),
 }));

@@ -4,11 +4,11 @@
  * routing need an address.
  */
 import { ErrorCode } from '../errors.js';
-import { addressToNumber } from '../address.js';
 import { attribute, child, children, childAttribute, childValues, mapped } from './codec/fields.js';
 import { element } from './codec/element.js';
 import type { Report } from './codec/report.js';
-import { codedNumber, interfaceName, ipv4Address, line, oneOf, wholeNumber, yesOrNo, yesOrOther } from './codec/values.js';
+import { codedNumber, interfaceName, ipv4Address, line, maxUint32, oneOf, wholeNumber, yesOrNo, yesOrOther } from './codec/values.js';
+import { rangeFault } from './dhcp.js';
 import { describeMode } from './modes.js';
 import type { NetworkDefinition } from './network.js';
 import type { NetworkRules } from './rule.js';
@@ -20,7 +20,7 @@ export interface Forward {
   mode: ForwardMode;
   /** Always the same as the first of `interfaces`, unless `pf` is set. */
   dev?: string;
-  /** hostdev only: the daemon binds and unbinds the devices. */
+  /** hostdev only, and always there: the daemon binds and unbinds the devices. */
   managed?: boolean;
   driver?: { name?: 'kvm' | 'vfio' | 'xen'; model?: string };
   nat?: Nat;
@@ -48,17 +48,13 @@ export interface PciAddress {
 type AddressRange = NonNullable<Nat['address']>;
 type PortRange = NonNullable<Nat['port']>;
 
-/** NAT takes at most so many addresses beyond the first. */
-const widestNatRange = 65536n;
-
 const natAddress = element<AddressRange>('address', {
   start: attribute('start', ipv4Address, { required: ErrorCode.XML_ERROR }),
   end: attribute('end', ipv4Address, { required: ErrorCode.XML_ERROR }),
 }, {
   rules: [(range, report) => {
-    const width = addressToNumber(range.end) - addressToNumber(range.start);
-    if (width < 0n) report.problem(ErrorCode.INTERNAL_ERROR, range, `the range ends at ${range.end}, before its start ${range.start}`);
-    if (width >= widestNatRange) report.problem(ErrorCode.INTERNAL_ERROR, range, `the range is wider than ${widestNatRange} addresses`);
+    const fault = rangeFault(range);
+    if (fault !== undefined) report.problem(ErrorCode.INTERNAL_ERROR, range, fault, 'end');
   }],
 });
 
@@ -76,17 +72,17 @@ const natPort = element<PortRange>('port', {
 export const nat = element<Nat>('nat', {
   ipv6: attribute('ipv6', yesOrNo),
   address: child(natAddress),
-  port: child(natPort),
+  port: mapped(child(natPort), (range) => (range.end === 0 ? undefined : range), (range) => range),
 }, {
   rules: [(part, report) => {
     for (const name of ['address', 'port']) onlyOne(part, name, report);
   }],
-  finish: (part) => (Object.keys(part).length === 0 ? undefined : part),
+  finish: filled,
 });
 
 export const pciAddress = element<PciAddress & { type?: 'pci' }>('address', {
   type: attribute('type', oneOf('pci'), { required: ErrorCode.XML_ERROR, invalid: ErrorCode.CONFIG_UNSUPPORTED }),
-  domain: attribute('domain', codedNumber(0xffff, 4), { fallback: 0 }),
+  domain: attribute('domain', codedNumber(maxUint32, 4), { fallback: 0 }),
   bus: attribute('bus', codedNumber(0xff, 2), { fallback: 0 }),
   slot: attribute('slot', codedNumber(0x1f, 2), { fallback: 0 }),
   function: attribute('function', codedNumber(7, 1), { fallback: 0 }),
@@ -107,11 +103,11 @@ type AnyForward = Omit<Forward, 'mode'> & { mode: ForwardMode | 'none' };
 const anyForward = element<AnyForward>('forward', {
   dev: attribute('dev', interfaceName, { emptyIsAbsent: true }),
   mode: attribute('mode', oneOf('none', ...forwardModes), { emptyIsAbsent: true, fallback: 'nat', invalid: ErrorCode.CONFIG_UNSUPPORTED }),
-  managed: attribute('managed', yesOrOther, { emptyIsAbsent: true, printIf: (managed, { mode }) => managed && mode === 'hostdev' }),
+  managed: attribute('managed', yesOrOther, { emptyIsAbsent: true }),
   driver: child(element<NonNullable<Forward['driver']>>('driver', {
-    name: attribute('name', oneOf('kvm', 'vfio', 'xen')),
-    model: attribute('model', line),
-  })),
+    name: attribute('name', oneOf('kvm', 'vfio', 'xen'), { emptyIsAbsent: true }),
+    model: attribute('model', line, { emptyIsAbsent: true }),
+  }, { finish: filled })),
   nat: child(nat),
   pf: childAttribute('pf', 'dev', interfaceName, { required: ErrorCode.XML_ERROR }),
   interfaces: childValues(forwardInterface),
@@ -120,12 +116,23 @@ const anyForward = element<AnyForward>('forward', {
   readFirst: ['mode', 'dev', 'managed', 'nat', 'driver'],
   rules: [natRule, deviceRule],
   finish: withoutWhatDoesNotCount,
-  prepare: (forward) => (forward.pf === undefined && forward.interfaces[0] !== undefined ? { ...forward, dev: forward.interfaces[0] } : forward),
+  prepare: (forward) => withManaged(forward.pf === undefined && forward.interfaces[0] !== undefined ? { ...forward, dev: forward.interfaces[0] } : forward),
 });
 
 /** `<forward>`; undefined for mode `none`, which libvirt takes for no element at all. */
 export const forward = mapped<AnyForward, Forward, NetworkDefinition>(child(anyForward),
   (part) => (part.mode === 'none' ? undefined : part as Forward), (part) => part);
+
+/** `managed` is there in hostdev alone, and there always. */
+function withManaged(part: AnyForward): AnyForward {
+  const { managed = false, ...rest } = part;
+  return part.mode === 'hostdev' ? { ...rest, managed } : rest;
+}
+
+/** An element that says nothing is none. */
+function filled<T extends object>(part: T): T | undefined {
+  return Object.keys(part).length === 0 ? undefined : part;
+}
 
 function onlyOne(part: object, name: string, report: Report): void {
   const second = report.elementsIn(part, name)[1];
@@ -165,7 +172,7 @@ function duplicates(keys: string[], part: object, name: string, report: Report):
 
 /** libvirt looks at interfaces first, then at addresses, then at the physical function, and keeps one kind. */
 function withoutWhatDoesNotCount(part: AnyForward): AnyForward {
-  const { pf, dev, ...rest } = part;
+  const { pf, dev, ...rest } = withManaged(part);
   const interfaces = part.interfaces.length === 0 && dev !== undefined ? [dev] : part.interfaces;
   if (interfaces.length > 0) return { ...rest, dev: interfaces[0] as string, interfaces, addresses: [] };
   return pf === undefined || part.addresses.length > 0 ? rest : { ...rest, pf };
@@ -179,10 +186,11 @@ export const forwardRules: NetworkRules = {
       if ((part.mode === 'nat' || part.mode === 'route') && network.ips.length === 0) {
         report.problem(ErrorCode.XML_ERROR, part, `${describeMode(network)} needs at least one <ip>`);
       }
-      if ((part.mode === 'nat' || part.mode === 'route') && part.interfaces.length > 1) {
-        report.problem(ErrorCode.XML_ERROR, part, `${describeMode(network)} takes one device, not ${part.interfaces.length}`);
+      const devices = part.interfaces.length + part.addresses.length;
+      if ((part.mode === 'nat' || part.mode === 'route') && devices > 1) {
+        report.problem(ErrorCode.XML_ERROR, part, `${describeMode(network)} takes one device, not ${devices}`);
       }
-      if (part.mode === 'open' && part.dev !== undefined) {
+      if (part.mode === 'open' && devices > 0) {
         report.problem(ErrorCode.XML_ERROR, part, "a device is not allowed in forward mode 'open'", 'dev');
       }
     },

@@ -4,7 +4,7 @@
  * `network.ts` lists them. `codec/` is how they are declared, `xml/` reads and
  * writes documents.
  */
-export { parseNetwork, validateNetwork, type ParsedNetwork, type ParseOptions } from './parse.js';
+export { parseNetwork, parsePart, validateNetwork, type ParsedNetwork, type ParseOptions } from './parse.js';
 export { formatNetwork, type FormatOptions } from './format.js';
 export { describeProblem } from './codec/report.js';
 export { xmlLimits } from './xml/scan.js';
@@ -12,6 +12,10 @@ export { describeMode, isManaged, networkMode, usesHostBridge, type NetworkMode 
 export { familyOfIp, prefixOfIp, servesDhcp, subnetOfIp, type Ip } from './ip.js';
 export { prefixOfRoute, subnetOfRoute, type Route } from './route.js';
 export { namespaceOf, type ForeignElement } from './metadata.js';
+export { dhcpHost, dhcpRange } from './dhcp.js';
+export { dnsHost, dnsSrv, dnsTxt } from './dns.js';
+export { forwardInterface } from './forward.js';
+export { portGroup } from './port-group.js';
 export type { NetworkDefinition } from './network.js';
 export type { Forward, ForwardMode, Nat, PciAddress } from './forward.js';
 export type { Bridge } from './bridge.js';

@@ -10,7 +10,7 @@ import { attribute, childAttribute } from './codec/fields.js';
 import { element } from './codec/element.js';
 import type { Report } from './codec/report.js';
 import { addressFamily, filledLine, ipAddress, maxUint32, wholeNumber, yesOrNo } from './codec/values.js';
-import { dhcp, type Dhcp, type DhcpHost, type DhcpRange } from './dhcp.js';
+import { dhcp, rangeFault, type Dhcp, type DhcpHost, type DhcpRange } from './dhcp.js';
 import { describeMode, isManaged } from './modes.js';
 import type { NetworkRules } from './rule.js';
 
@@ -31,9 +31,6 @@ export interface Ip {
 
 /** An address with a way to say how large its subnet is. */
 type Sized = Pick<Ip, 'family' | 'address' | 'netmask' | 'prefix'>;
-
-/** libvirt's limit for a range: its end is at most so far from its start. */
-const widestRange = 65535n;
 
 /** The family of an address: that which is written, else IPv4. */
 export function familyOfIp({ family }: Pick<Ip, 'family'>): Family {
@@ -92,12 +89,12 @@ export const ip = element<Ip>('ip', {
   family: attribute('family', addressFamily, { emptyIsAbsent: true }),
   address: attribute('address', ipAddress, { emptyIsAbsent: true, required: ErrorCode.XML_ERROR }),
   netmask: attribute('netmask', ipAddress, { emptyIsAbsent: true }),
-  prefix: attribute('prefix', wholeNumber(0, maxUint32), { emptyIsAbsent: true, printIf: (prefix) => prefix > 0 }),
-  localPtr: attribute('localPtr', yesOrNo, { emptyIsAbsent: true }),
+  prefix: attribute('prefix', wholeNumber(0, maxUint32), { printIf: (prefix) => prefix > 0 }),
+  localPtr: attribute('localPtr', yesOrNo),
   tftpRoot: childAttribute('tftp', 'root', filledLine, { emptyIsAbsent: true }),
   dhcp,
 }, {
-  attributeRules: [sizeRule(ErrorCode.CONFIG_UNSUPPORTED)],
+  readFirst: ['family', 'address', 'netmask', 'prefix', 'localPtr', sizeRule(ErrorCode.CONFIG_UNSUPPORTED)],
   rules: [serviceRule],
   open: true,
   finish: ({ prefix, ...part }) => normal(prefix === undefined || prefix === 0 ? part : { ...part, prefix }),
@@ -110,7 +107,7 @@ function normal(part: Ip): Ip {
 }
 
 function serviceRule(part: Ip, report: Report): void {
-  if (part.tftpRoot !== undefined && familyOfIp(part) === 'ipv6') {
+  if (familyOfIp(part) === 'ipv6' && report.elementsIn(part, 'tftp').length > 0) {
     report.childProblem(ErrorCode.CONFIG_UNSUPPORTED, part, 'tftp', 'TFTP is for IPv4 alone');
   }
   for (const range of part.dhcp?.ranges ?? []) if (report.sound(range)) checkRange(range, part, report);
@@ -129,12 +126,11 @@ export function checkRange(range: DhcpRange, part: Ip, report: Report): void {
   for (const name of ['start', 'end'] as const) {
     if (!subnetContains(subnet, range[name])) return refuse(`found ${range[name]}, which is not in ${text}`, name);
   }
-  const [start, end] = [addressToNumber(range.start), addressToNumber(range.end)];
-  if (end < start) return refuse(`found ${range.end}, which comes before the start ${range.start}`, 'end');
-  if (end - start > widestRange) return refuse(`the range holds more than ${widestRange + 1n} addresses`, 'end');
-  if (subnet.family === 'ipv6' || subnet.prefix > 30) return;
-  if (start === subnet.network) return refuse(`found ${range.start}, which is the network address of ${text}`, 'start');
-  if (end === lastAddress(subnet)) return refuse(`found ${range.end}, which is the broadcast address of ${text}`, 'end');
+  const fault = rangeFault(range);
+  if (fault !== undefined) return refuse(fault, 'end');
+  if (subnet.family === 'ipv6') return;
+  if (addressToNumber(range.start) === subnet.network) return refuse(`found ${range.start}, which is the network address of ${text}`, 'start');
+  if (addressToNumber(range.end) === lastAddress(subnet)) return refuse(`found ${range.end}, which is the broadcast address of ${text}`, 'end');
 }
 
 /** A host must say who it is, in the way of its family. Reports XML_ERROR. */

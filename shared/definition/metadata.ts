@@ -76,7 +76,10 @@ function prefixesIn(source: XmlElement): Set<string> {
 
 function foreign(source: XmlElement): ForeignElement {
   const attributes = source.attributes.map(({ name, value }) => ({ name, value }));
-  return { name: source.name, attributes, children: withoutBlanks(source).map((child) => (typeof child === 'string' ? child : foreign(child))) };
+  const declares = ({ name }: { name: string }) => name === 'xmlns' || name.startsWith('xmlns:');
+  // Declarations come first, as in libvirt's output.
+  const ordered = [...attributes.filter(declares), ...attributes.filter((one) => !declares(one))];
+  return { name: source.name, attributes: ordered, children: withoutBlanks(source).map((child) => (typeof child === 'string' ? child : foreign(child))) };
 }
 
 /** White space between elements is layout, unless it stands beside text or xml:space keeps it. libxml2's rule. */

@@ -17,7 +17,7 @@ import { forward, forwardRules, type Forward } from './forward.js';
 import { ip, ipRules, type Ip } from './ip.js';
 import { metadata, type ForeignElement } from './metadata.js';
 import { portGroup, portGroupRules, type PortGroup } from './port-group.js';
-import { route, routeRules, type Route } from './route.js';
+import { gatewaysAreReachable, route, type Route } from './route.js';
 import type { NetworkRule, NetworkRules } from './rule.js';
 import { typedVirtualPort, type VirtualPort } from './virtual-port.js';
 import { vlan, vlanRules, type Vlan } from './vlan.js';
@@ -55,20 +55,18 @@ export interface NetworkDefinition {
   dnsmasqOptions: string[];
 }
 
-// eslint-disable-next-line no-control-regex
 const unsafeInNames = /[/\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
 /** A name is also a file's name. libvirt refuses a slash and a line feed alone. */
 const networkName = textValue("any text but '.' and '..', without '/' and control characters",
   (text) => !unsafeInNames.test(text) && text !== '.' && text !== '..', 200);
 
-// eslint-disable-next-line no-control-regex
 const paragraphs = textValue('text without control characters', (text) => !/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]/.test(text));
 
 /** The root element. Fields stand in the order of printing, `readFirst` has libvirt's order of reading. */
 export const network = element<NetworkDefinition>('network', {
   ipv6: attribute('ipv6', yesOrNo, { emptyIsAbsent: true, printIf: (value) => value }),
-  trustGuestRxFilters: attribute('trustGuestRxFilters', yesOrNo, { emptyIsAbsent: true }),
+  trustGuestRxFilters: attribute('trustGuestRxFilters', yesOrNo),
   name: childText('name', networkName, { emptyIsAbsent: true, required: ErrorCode.NO_NAME, invalid: ErrorCode.XML_DETAIL }),
   uuid: childText('uuid', uuid, { emptyIsAbsent: true, invalid: ErrorCode.INTERNAL_ERROR }),
   title: childText('title', line, { emptyIsAbsent: true }),
@@ -91,9 +89,10 @@ export const network = element<NetworkDefinition>('network', {
 }, {
   ignored: { attributes: ['connections'] },
   readFirst: [
-    'name', 'uuid', 'title', 'description', 'domain', 'bandwidth', 'vlan', 'port', 'bridge', 'mac', 'dns', 'virtualPort', 'portGroups',
-    'ips', 'routes', 'forward', 'mtu',
+    'name', 'uuid', 'title', 'description', 'ipv6', 'trustGuestRxFilters', 'domain', 'bandwidth', 'vlan', 'port', 'bridge', 'mac', 'mtu',
+    'dns', 'virtualPort', 'portGroups', 'ips', 'routes', gatewaysAreReachable, 'forward',
   ],
+  resilient: true,
 });
 
 /** Makes a definition that was read normal: what is not printed is not kept, what is always printed is there. */
@@ -104,7 +103,7 @@ export function settleNetwork(definition: NetworkDefinition): void {
 }
 
 const families: readonly NetworkRules[] = [
-  routeRules, forwardRules, bridgeRules, domainRules, dnsRules, ipRules, vlanRules, bandwidthRules, portGroupRules,
+  forwardRules, bridgeRules, domainRules, dnsRules, ipRules, vlanRules, bandwidthRules, portGroupRules,
 ];
 
 /** The parser's rules on whole networks. */

@@ -1,7 +1,8 @@
 /**
  * Lives here: from a document to a definition. Does not know: any element.
  */
-import { ErrorCode, type Problem } from '../errors.js';
+import { ErrorCode, NetworkError, type Problem } from '../errors.js';
+import { formatName, type ElementCodec } from './codec/element.js';
 import { Report } from './codec/report.js';
 import { driverRules, network, parserRules, settleNetwork, type NetworkDefinition } from './network.js';
 import { applyRules } from './rule.js';
@@ -45,10 +46,33 @@ export function parseNetwork(xml: string, options: ParseOptions = {}): ParsedNet
   return { definition, warnings: report.warnings };
 }
 
-/** What the driver's rules find wrong with a definition that has no document. Lines and columns are 0. */
+/**
+ * Reads a document whose root is one element of the format, such as the
+ * `<host>` or `<portgroup>` of an update. No rule that looks at a whole network
+ * applies.
+ *
+ * @throws {NetworkError} as {@link parseNetwork}
+ */
+export function parsePart<T extends object>(xml: string, codec: ElementCodec<T>): T {
+  const { root, positions } = readXml(xml);
+  const report = new Report(positions);
+  if (formatName(root) !== codec.name) {
+    report.problemAt(ErrorCode.XML_ERROR, root, `expected element <${codec.name}> at the root, found <${root.name}>`);
+  }
+  const part = report.count === 0 ? codec.read(root, report) : undefined;
+  const error = report.error();
+  if (error !== undefined) throw error;
+  if (part === undefined) throw new NetworkError(ErrorCode.XML_ERROR, `element <${codec.name}> says nothing`);
+  return part;
+}
+
+/**
+ * Checks a definition that has no document by every rule of both stages, as if
+ * its document had come in. Lines and columns are 0.
+ */
 export function validateNetwork(definition: NetworkDefinition): Problem[] {
   const report = new Report();
-  network.write(definition, report);
-  applyRules(driverRules, definition, report);
+  const copy = network.read(network.write(definition), report) as NetworkDefinition;
+  applyRules([...parserRules, ...driverRules], copy, report);
   return report.problems;
 }

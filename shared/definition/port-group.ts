@@ -9,8 +9,7 @@ import { filledLine, yesOrNo, yesOrOther } from './codec/values.js';
 import { sharedBandwidth, type Bandwidth } from './bandwidth.js';
 import type { NetworkRules } from './rule.js';
 import { virtualPort, type VirtualPort } from './virtual-port.js';
-import { carriesVlans, vlan, type Vlan } from './vlan.js';
-import { describeMode } from './modes.js';
+import { vlan, type Vlan } from './vlan.js';
 
 export interface PortGroup {
   name: string;
@@ -25,7 +24,7 @@ export interface PortGroup {
 export const portGroup = element<PortGroup>('portgroup', {
   name: attribute('name', filledLine, { emptyIsAbsent: true, required: ErrorCode.XML_ERROR }),
   default: attribute('default', yesOrOther, { emptyIsAbsent: true, printIf: (value) => value }),
-  trustGuestRxFilters: attribute('trustGuestRxFilters', yesOrNo, { emptyIsAbsent: true }),
+  trustGuestRxFilters: attribute('trustGuestRxFilters', yesOrNo),
   vlan,
   virtualPort,
   bandwidth: sharedBandwidth,
@@ -44,13 +43,6 @@ export const portGroupRules: NetworkRules = {
         if (names.has(group.name)) report.problem(ErrorCode.CONFIG_UNSUPPORTED, group, `there is a port group '${group.name}' already`, 'name');
         names.add(group.name);
         if (group.default === true && ++defaults > 1) report.problem(ErrorCode.CONFIG_UNSUPPORTED, group, 'only one port group can be the default', 'default');
-      }
-    },
-    function vlansFitMode(network, report) {
-      for (const { vlan: part } of network.portGroups) {
-        if (part !== undefined && !carriesVlans(network)) {
-          report.problem(ErrorCode.CONFIG_UNSUPPORTED, part, `not allowed in ${describeMode(network)}`);
-        }
       }
     },
   ],

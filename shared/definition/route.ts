@@ -9,7 +9,7 @@ import { element } from './codec/element.js';
 import type { Report } from './codec/report.js';
 import { addressFamily, ipAddress, maxUint32, wholeNumber } from './codec/values.js';
 import { familyOfIp, sizeRule, subnetOfIp } from './ip.js';
-import type { NetworkRules } from './rule.js';
+import type { NetworkDefinition } from './network.js';
 
 export interface Route {
   family?: Family;
@@ -29,7 +29,7 @@ export const route = element<Route>('route', {
   gateway: attribute('gateway', ipAddress, { required: ErrorCode.XML_ERROR }),
   metric: attribute('metric', wholeNumber(1, maxUint32)),
 }, {
-  attributeRules: [sizeRule(ErrorCode.XML_ERROR), targetRule],
+  rules: [sizeRule(ErrorCode.XML_ERROR), targetRule],
 });
 
 /** The prefix length of a route: as given, or the netmask's, else 0. */
@@ -59,15 +59,12 @@ function targetRule(part: Route, report: Report): void {
   }
 }
 
-export const routeRules: NetworkRules = {
-  parser: [
-    function gatewaysAreReachable({ routes, ips }, report) {
-      if (!ips.every((part) => report.sound(part))) return;
-      for (const part of routes.filter((one) => report.sound(one))) {
-        if (!ips.some((one) => familyOfIp(one) === familyOfIp(part) && subnetContains(subnetOfIp(one), part.gateway))) {
-          report.problem(ErrorCode.CONFIG_UNSUPPORTED, part, `found ${part.gateway}, which is in no <ip>'s subnet`, 'gateway');
-        }
-      }
-    },
-  ],
-};
+/** Every gateway must lie on one of the network's subnets. libvirt looks at this before it reads what follows the routes. */
+export function gatewaysAreReachable({ routes, ips }: Pick<NetworkDefinition, 'routes' | 'ips'>, report: Report): void {
+  if (!ips.every((part) => report.sound(part))) return;
+  for (const part of routes.filter((one) => report.sound(one))) {
+    if (!ips.some((one) => familyOfIp(one) === familyOfIp(part) && subnetContains(subnetOfIp(one), part.gateway))) {
+      report.problem(ErrorCode.CONFIG_UNSUPPORTED, part, `found ${part.gateway}, which is in no <ip>'s subnet`, 'gateway');
+    }
+  }
+}

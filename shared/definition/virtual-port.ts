@@ -36,7 +36,7 @@ const parameters = element<VirtualPortParameters>('parameters', {
   typeIdVersion: attribute('typeidversion', codedNumber(0xff)),
   instanceId: attribute('instanceid', uuid),
   interfaceId: attribute('interfaceid', uuid),
-  profileId: attribute('profileid', textValue('1 to 39 bytes of letters, digits and . _ : + - @ and blanks', /^[\p{L}\p{N}._:+@ -]+$/u, 39)),
+  profileId: attribute('profileid', textValue('letters, digits, blanks and . _ : + - @', /^[\p{L}\p{N}._:+@ -]+$/u, 39), { emptyIsAbsent: true }),
 });
 
 function virtualPortElement(typeIsRequired: boolean) {
@@ -55,8 +55,13 @@ function virtualPortElement(typeIsRequired: boolean) {
 function parametersFitType(part: VirtualPort, report: Report): void {
   if (part.type === undefined || part.parameters === undefined || !report.sound(part.parameters)) return;
   const allowed: readonly string[] = parametersOf[part.type];
-  for (const name of Object.values(parametersOf).flat()) {
-    if (!allowed.includes(name) && report.writes(part.parameters, name)) {
+  for (const name of new Set(Object.values(parametersOf).flat())) {
+    if (allowed.includes(name) || !report.writes(part.parameters, name)) continue;
+    if (part.type === 'midonet' && name === 'profileid') {
+      // libvirt overlooks this one.
+      report.unknownIn(part.parameters, "not a parameter of type 'midonet'", name);
+      delete part.parameters.profileId;
+    } else {
       report.problem(ErrorCode.XML_ERROR, part.parameters, `not a parameter of type '${part.type}'; allowed: ${allowed.join(', ')}`, name);
     }
   }

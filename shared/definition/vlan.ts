@@ -9,6 +9,7 @@ import { oneOf, wholeNumber, yesOrNo, type ValueCodec } from './codec/values.js'
 import { describeMode, usesHostBridge } from './modes.js';
 import type { NetworkDefinition } from './network.js';
 import type { NetworkRules } from './rule.js';
+import type { VirtualPort } from './virtual-port.js';
 
 export interface Vlan {
   /** As written: more than one tag means a trunk all the same. */
@@ -43,26 +44,41 @@ export const vlan: Field<Vlan> = child(element<Vlan>('vlan', {
       report.problem(ErrorCode.XML_ERROR, part, "trunk='no' is not possible with more than one tag or a native one", 'trunk');
     }
   }],
-  finish: ({ trunk, tags }) => (trunk === true || isTrunk(tags) ? { trunk: true, tags } : { tags }),
-  prepare: ({ trunk, tags }) => (trunk === true || isTrunk(tags) ? { trunk: true, tags } : { tags }),
+  finish: ({ trunk, tags }) => (trunk === true || tags.length > 1 ? { trunk: true, tags } : { tags }),
+  prepare: ({ trunk, tags }) => (trunk === true || tags.length > 1 ? { trunk: true, tags } : { tags }),
 }));
 
-function isTrunk(tags: readonly VlanTag[]): boolean {
-  return tags.length > 1 || tags.some(({ nativeMode }) => nativeMode !== undefined);
+/**
+ * Whether a network's devices or bridge tag frames for guests that bring no
+ * virtualport of their own.
+ */
+function carriesVlans(network: NetworkDefinition): boolean {
+  const { mode } = network.forward ?? {};
+  if (mode === 'hostdev' || mode === 'passthrough') return true;
+  return mode === 'bridge' && (network.virtualPort === undefined ? usesHostBridge(network) : network.virtualPort.type === 'openvswitch');
 }
 
 export const vlanRules: NetworkRules = {
   driver: [
     function vlanFitsMode(network, report) {
       if (network.vlan !== undefined && !carriesVlans(network)) {
-        report.problem(ErrorCode.CONFIG_UNSUPPORTED, network.vlan, `not allowed in ${describeMode(network)}`);
+        report.problem(ErrorCode.CONFIG_UNSUPPORTED, network.vlan, `not allowed in ${describeMode(network)}${withVirtualPort(network.virtualPort)}`);
+      }
+    },
+    function groupVlansFitMode(network, report) {
+      for (const group of network.portGroups) {
+        if (!report.sound(group) || (group.vlan ?? network.vlan) === undefined) continue;
+        const fits = group.virtualPort === undefined
+          ? carriesVlans(network) : network.forward?.mode === 'bridge' && group.virtualPort.type === 'openvswitch';
+        if (!fits && (group.vlan !== undefined || group.virtualPort !== undefined)) {
+          report.problem(ErrorCode.CONFIG_UNSUPPORTED, group.vlan ?? group,
+            `a VLAN is not possible in ${describeMode(network)}${withVirtualPort(group.virtualPort ?? network.virtualPort)}`);
+        }
       }
     },
   ],
 };
 
-/** Modes whose devices or bridges tag frames. A port group's virtualport may stand in for the network's. */
-export function carriesVlans(network: NetworkDefinition): boolean {
-  const mode = network.forward?.mode;
-  return mode === 'hostdev' || mode === 'passthrough' || (mode === 'bridge' && usesHostBridge(network));
+function withVirtualPort(part: VirtualPort | undefined): string {
+  return part === undefined ? '' : ` with virtualport type '${part.type ?? 'none'}'`;
 }

@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openConnection } from '../../client/connection.js';
 import { openFolder, startDaemon } from '../processes.js';
-import { openLibvirt } from './libvirt.js';
+import { openLibvirt } from '../libvirt.js';
 import { median, timed, type Figure } from './measure.js';
 
 const rounds = 15;

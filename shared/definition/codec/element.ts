@@ -21,7 +21,7 @@ export interface Field<T, Owner = never> {
   /** Gives undefined for what is absent; reports what is wrong and then gives {@link spoilt}. */
   read(element: XmlElement, report: Report): T | undefined | typeof spoilt;
   /** Adds to the element what the value is printed as. */
-  write(element: XmlElement, value: T | undefined, owner: Owner, ties?: Report): void;
+  write(element: XmlElement, value: T | undefined, owner: Owner): void;
 }
 
 /** What a field gives whose problem is reported already. */
@@ -39,8 +39,8 @@ export interface ElementCodec<T extends object> {
   name: string;
   /** Reads one; undefined if it comes to nothing, as libvirt has it. Reports every problem in it. */
   read(element: XmlElement, report: Report): T | undefined;
-  /** The element that this value is printed as. `ties` learns which part became which element. */
-  write(value: T, ties?: Report): XmlElement;
+  /** The element that this value is printed as. */
+  write(value: T): XmlElement;
 }
 
 /** What may stand in an element. */
@@ -54,14 +54,18 @@ interface Known {
 
 /** What an element has beside its fields. */
 export interface ElementOptions<T extends object> {
-  /** The order libvirt reads in, where it is not the order of printing; the rest follow. */
-  readFirst?: readonly (keyof T)[];
+  /**
+   * The order libvirt reads and checks in, as far as it is not the order of
+   * printing; the other fields follow. It decides which of several problems
+   * gives an error its code. A rule in it sees what was read before it.
+   */
+  readFirst?: readonly (keyof T | PartRule<T>)[];
   /** Known to the format, but nothing for us to keep. */
   ignored?: { attributes?: readonly string[]; elements?: readonly string[] };
-  /** The parser's rules on the attributes alone; applied before the children are read. */
-  attributeRules?: readonly PartRule<T>[];
-  /** The parser's rules on this element and what is in it. */
+  /** The parser's rules on this element and what is in it; they see it in full. */
   rules?: readonly PartRule<T>[];
+  /** Rules apply though a field is missing, for they look at sound parts alone. */
+  resilient?: boolean;
   /** Makes a value normal after it was read and found right; undefined drops the element. */
   finish?(value: T): T | undefined;
   /** Makes a value ready for print. */
@@ -73,10 +77,8 @@ export interface ElementOptions<T extends object> {
 /** Declares an element. */
 export function element<T extends object>(name: string, fields: Fields<T>, options: ElementOptions<T> = {}): ElementCodec<T> {
   const printed = Object.keys(fields) as (keyof T & string)[];
-  const first = new Set<keyof T>(options.readFirst ?? []);
-  const reading = [...first, ...printed.filter((key) => !first.has(key))] as (keyof T & string)[];
-  const isAttribute = (key: keyof T & string) => fields[key].attributes !== undefined;
-  const stages = [reading.filter(isAttribute), reading.filter((key) => !isAttribute(key))] as const;
+  const first: readonly (keyof T | PartRule<T>)[] = options.readFirst ?? [];
+  const steps = [...first, ...printed.filter((key) => !first.includes(key)), ...options.rules ?? []];
   const all = printed.map((key) => fields[key] as Field<unknown, T>);
   const known: Known = {
     attributes: new Set([...all.flatMap((field) => field.attributes ?? []), ...options.ignored?.attributes ?? []]),
@@ -90,39 +92,36 @@ export function element<T extends object>(name: string, fields: Fields<T>, optio
       reportUnknown(source, known, report);
       const part = {} as T;
       report.tie(part, source);
-      readFields(part, fields, stages[0], source, report);
-      applyRules(part, options.attributeRules, report);
-      readFields(part, fields, stages[1], source, report);
-      applyRules(part, options.rules, report);
+      for (const step of steps) {
+        if (typeof step !== 'function') readField(part, step, fields, source, report);
+        else if (options.resilient === true || report.sound(part)) applyRule(part, step, report);
+      }
       if (options.finish === undefined || !report.sound(part)) return part;
       const finished = options.finish(part);
       if (finished !== undefined && finished !== part) report.tie(finished, source);
       return finished;
     },
-    write(value, ties) {
+    write(value) {
       const target = newElement(name);
+      if (name.startsWith('dnsmasq:')) target.namespace = dnsmasqNamespace;
       if (options.open === true) target.open = true;
       const ready = options.prepare?.(value) ?? value;
-      for (const key of printed) (fields[key] as Field<unknown, T>).write(target, ready[key], ready, ties);
-      ties?.tie(value, target);
+      for (const key of printed) (fields[key] as Field<unknown, T>).write(target, ready[key], ready);
       return target;
     },
   };
 }
 
-/** Reads some fields of a part, and marks it if one of them is not right. */
-function readFields<T extends object>(part: T, fields: Fields<T>, keys: readonly (keyof T & string)[], source: XmlElement, report: Report): void {
-  for (const key of keys) {
-    const value = fields[key].read(source, report);
-    if (value === spoilt) report.spoil(part);
-    else if (value !== undefined) part[key] = value as T[typeof key];
-  }
+/** Reads one field of a part, and marks the part if it is not right. */
+function readField<T extends object, K extends keyof T>(part: T, key: K, fields: Fields<T>, source: XmlElement, report: Report): void {
+  const value = fields[key].read(source, report);
+  if (value === spoilt) report.spoil(part);
+  else if (value !== undefined) part[key] = value as T[K];
 }
 
-function applyRules<T extends object>(part: T, rules: readonly PartRule<T>[] | undefined, report: Report): void {
-  if (rules === undefined || !report.sound(part)) return;
+function applyRule<T extends object>(part: T, rule: PartRule<T>, report: Report): void {
   const before = report.count;
-  for (const rule of rules) rule(part, report);
+  rule(part, report);
   if (report.count > before) report.spoil(part);
 }
 
@@ -165,7 +164,6 @@ export function childrenNamed(source: XmlElement, name: string): XmlElement[] {
 /** A value as it stands in a message: short, in quotes, nothing in it that could disturb a terminal. */
 export function excerpt(text: string): string {
   const short = text.length > 60 ? `${text.slice(0, 57)}...` : text;
-  // eslint-disable-next-line no-control-regex
   return short.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 

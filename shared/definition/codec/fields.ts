@@ -65,8 +65,8 @@ export function child<T extends object, Owner = never>(codec: ElementCodec<T>, o
       // What is wrong inside it is its own affair: it stays in place as an unsound part.
       return codec.read(found, report);
     },
-    write: (target, value, _owner, ties) => {
-      if (value !== undefined) append(target, codec.write(value, ties));
+    write: (target, value) => {
+      if (value !== undefined) append(target, codec.write(value));
     },
   };
 }
@@ -81,8 +81,8 @@ export function children<T extends object>(codec: ElementCodec<T>, options: { re
       if (found.length === 0 && options.required !== undefined) return absent(options.required, source, `element <${codec.name}> is missing`, report);
       return found.flatMap((one) => codec.read(one, report) ?? []);
     },
-    write: (target, value, _owner, ties) => {
-      for (const part of value ?? []) append(target, codec.write(part, ties));
+    write: (target, value) => {
+      for (const part of value ?? []) append(target, codec.write(part));
     },
   };
 }
@@ -109,7 +109,7 @@ export function mapped<A, B, Owner = never>(field: Field<A, Owner>, to: (value: 
       const value = field.read(source, report);
       return value === undefined || value === spoilt ? value as undefined | typeof spoilt : to(value as A);
     },
-    write: (target, value, owner, ties) => field.write(target, value === undefined ? undefined : from(value), owner, ties),
+    write: (target, value, owner) => field.write(target, value === undefined ? undefined : from(value), owner),
   };
 }
 

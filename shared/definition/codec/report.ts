@@ -3,7 +3,7 @@
  * checked, and where each part of the definition stands in its document. Does
  * not know: which rules there are.
  */
-import { ErrorCode, errorCodeName, NetworkError, type Problem } from '../../errors.js';
+import { ErrorCode, NetworkError, type Problem } from '../../errors.js';
 import type { Positions } from '../xml/positions.js';
 import { findAttribute, pathOf, type XmlElement } from '../xml/tree.js';
 
@@ -18,8 +18,8 @@ interface Found {
 
 /**
  * The findings of one pass over one definition. Parts of the definition are
- * tied to the elements they came from (or, without a document, to those they
- * would be printed as), so that a rule only names the part it minds.
+ * tied to the elements they came from, so that a rule only names the part it
+ * minds.
  */
 export class Report {
   readonly warnings: string[] = [];
@@ -95,6 +95,12 @@ export class Report {
     else this.warn(element, `${message}; it was left out`, attribute);
   }
 
+  /** As {@link unknown}, for an attribute of a part. */
+  unknownIn(part: object, message: string, attribute: string): void {
+    const element = this.origins.get(part);
+    if (element !== undefined) this.unknown(element, message, attribute);
+  }
+
   private warn(element: XmlElement, message: string, attribute?: string): void {
     if (this.warnings.length > mostReported) return;
     if (this.warnings.length === mostReported) {
@@ -140,9 +146,4 @@ export class Report {
 export function describeProblem({ line, column, path, message }: Problem): string {
   const place = line === 0 ? '' : `line ${line}, column ${column}: `;
   return `${place}${path === '' ? '' : `${path}: `}${message}`;
-}
-
-/** A problem's code by name, for people: `XML_ERROR`. */
-export function problemCode({ code }: Problem): string {
-  return errorCodeName(code);
 }

@@ -4,7 +4,7 @@
  * it allows. Does not know: elements, networks, XML.
  */
 import type { ErrorCode } from '../../errors.js';
-import { canonicalAddress, canonicalMac, canonicalUuid, isMulticastMac, netmaskToPrefix, type Family } from '../../address.js';
+import { canonicalAddress, canonicalMac, canonicalUuid, isMulticastMac, type Family } from '../../address.js';
 
 /** A value that is not allowed, and, where it is not obvious, why. */
 export class Refusal {
@@ -28,18 +28,6 @@ export function textValue(allowed: string, accepts: RegExp | ((text: string) => 
     allowed: maxBytes === undefined ? allowed : `${allowed}, at most ${maxBytes} bytes`,
     parse: (text) => (test(text) && (maxBytes === undefined || Buffer.byteLength(text) <= maxBytes) ? text : refused),
     format: String,
-  };
-}
-
-/** The same codec with more to refuse. */
-export function narrowed<T>(codec: ValueCodec<T>, refuse: (value: T) => Refusal | undefined, allowed = codec.allowed): ValueCodec<T> {
-  return {
-    ...codec,
-    allowed,
-    parse: (text) => {
-      const value = codec.parse(text);
-      return value instanceof Refusal ? value : refuse(value) ?? value;
-    },
   };
 }
 
@@ -117,14 +105,6 @@ function addressOf(allowed: string, family?: Family): ValueCodec<string> {
 
 export const addressFamily = oneOf('ipv4', 'ipv6');
 
-/** A netmask, canonical. Whether its ones are contiguous is a rule of its own. */
-export const netmask = ipAddress;
-
-/** Whether a netmask names a prefix. */
-export function isContiguous(mask: string): boolean {
-  return netmaskToPrefix(mask) !== undefined;
-}
-
 /** A MAC address of one host, made canonical. */
 export const hostMac: ValueCodec<string> = {
   allowed: 'a unicast MAC address such as 52:54:00:12:34:56',
@@ -154,7 +134,6 @@ export const uuid: ValueCodec<string> = {
 // The texts below end up in file names, interface names and lines of other programs' files, so none may hold a
 // character that could end a line or a field there. libvirt lets most of them pass.
 
-// eslint-disable-next-line no-control-regex
 const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
 
 /** Text of one line: anything but control characters and line ends. */

@@ -10,7 +10,6 @@ const references: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&g
 
 /** A text as it stands in libvirt's output; characters that XML cannot hold are dropped, as libvirt does. */
 export function escapeXml(text: string): string {
-  // eslint-disable-next-line no-control-regex
   return text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '').replace(/[&<>"']/g, (character) => references[character] ?? character);
 }
 
@@ -57,5 +56,6 @@ function escapeForeignText(text: string): string {
 }
 
 function escapeForeignAttribute(text: string): string {
-  return text.replace(/[&<>"\t\n\r]/g, (character) => references[character] ?? `&#${character.charCodeAt(0)};`);
+  const escaped = text.replace(/[&<>"\t\n\r]/g, (character) => references[character] ?? `&#${character.charCodeAt(0)};`);
+  return escaped.replace(/[^\u0000-\u007f]/gu, (character) => `&#x${(character.codePointAt(0) ?? 0).toString(16).toUpperCase()};`);
 }

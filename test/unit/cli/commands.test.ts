@@ -96,13 +96,13 @@ describe('list', () => {
   });
 
   it('escapes what a name does to a terminal', async () => {
-    driver.networks.set('x', fakeNetwork('\x1b]0;gotcha\x07\n\u202e', { bridge: '\u009b2J' }));
+    driver.networks.set('x', fakeNetwork('\x1b]0;gotcha\x07\n\u202e', { bridge: '\u202e2J', addresses: ['\u009b1m'] }));
     for (const line of ['list', 'list --name', 'list -o name', 'list -o json', 'list -o yaml', 'net-list --all']) {
       const { out } = await vnet(line);
       expect(out).toContain('gotcha');
       expect(out).not.toMatch(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]/);
-      if (line.endsWith('json')) expect(JSON.parse(out)).toContainEqual(expect.objectContaining({ name: '\x1b]0;gotcha\x07\n\u202e', bridge: '\u009b2J' }));
-      if (line.endsWith('yaml')) expect(parseYaml(out)).toContainEqual(expect.objectContaining({ name: '\x1b]0;gotcha\x07\n\u202e', bridge: '\u009b2J' }));
+      if (line.endsWith('json')) expect(JSON.parse(out)).toContainEqual(expect.objectContaining({ name: '\x1b]0;gotcha\x07\n\u202e', bridge: '\u202e2J', addresses: ['\u009b1m'] }));
+      if (line.endsWith('yaml')) expect(parseYaml(out)).toContainEqual(expect.objectContaining({ name: '\x1b]0;gotcha\x07\n\u202e', bridge: '\u202e2J', addresses: ['\u009b1m'] }));
     }
   });
 });
@@ -156,6 +156,13 @@ describe('a move', () => {
     expect(moved()).toBe(true);
   });
 
+  it('of a network with a hostile name says so in one harmless line', async () => {
+    const hostile = fakeNetwork('x\x1b[2J\nNetwork y started');
+    driver.networks.set(hostile.network.name, hostile);
+    expect((await vnet(`start ${hostile.network.uuid}`)).out).toBe('Network x\\x1b[2J\\x0aNetwork y started started\n\n');
+    expect((await vnet(`start ${hostile.network.uuid}`)).err).toMatch(/^error: Failed to start network x\\x1b\[2J\n  Network y started\nerror: /);
+  });
+
   it('that is refused says what failed and why', async () => {
     expect(await vnet('net-start default')).toMatchObject({
       code: 4, out: '\n', err: 'error: Failed to start network default\nerror: Requested operation is not valid: network is already active\n',
@@ -190,6 +197,18 @@ describe('a document', () => {
     expect(await vnet('create -', { stdin: documentOf('other') })).toMatchObject({ code: 0, out: 'Network other created from stdin\n\n' });
     expect(driver.networks.get('other')).toMatchObject({ persistent: false, active: true });
     expect((await vnet(`define ${file} -o uuid`)).out).toBe(`${uuidOf('lab')}\n`);
+  });
+
+  it.each([['define', 'networkDefineXml'], ['net-create', 'networkCreateXml']] as const)('is read by %s as strictly as asked', async (verb, method) => {
+    const asked: boolean[] = [];
+    const original = driver[method];
+    driver[method] = async (request) => {
+      asked.push(request.validate);
+      return original(request);
+    };
+    await vnet(`${verb} ${file}`);
+    await vnet(`${verb} ${file} --validate`);
+    expect(asked).toEqual([false, true]);
   });
 
   it('gets its warnings on standard error', async () => {
@@ -282,6 +301,21 @@ describe('the connection', () => {
     };
     expect(await vnet('list', { interrupted: interrupt.signal })).toMatchObject({ code: 130, err: 'error: interrupted\n', closed: 1 });
   });
+});
+
+it('a connection that comes after Ctrl-C is closed at once', async () => {
+  const interrupt = new AbortController();
+  let closed = 0;
+  let arrive = () => {};
+  const connect = async (uri: string) => {
+    interrupt.abort();
+    await new Promise<void>((resolve) => { arrive = resolve; });
+    return { uri, driver, close: async () => { closed++; } };
+  };
+  expect((await vnet('list', { connect, interrupted: interrupt.signal })).code).toBe(130);
+  expect(closed).toBe(0);
+  arrive();
+  await expect.poll(() => closed).toBe(1);
 });
 
 it('a bug in a driver is an error, not a crash', async () => {

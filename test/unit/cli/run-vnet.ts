@@ -4,7 +4,7 @@
  */
 import { PassThrough, Readable } from 'node:stream';
 import { main } from '../../../client/cli/main.js';
-import type { ConnectOptions } from '../../../client/connect.js';
+import type { ConnectedDriver, ConnectOptions } from '../../../client/connect.js';
 import type { NetworkDriver } from '../../../shared/gen/vnet/v1/network_driver.js';
 
 /** What a run left behind. */
@@ -21,6 +21,8 @@ export interface Run {
 /** What a run finds. */
 export interface Scene {
   driver?: Partial<NetworkDriver>;
+  /** Instead of the driver: how to get one. */
+  connect?: (uri: string, options: ConnectOptions) => Promise<ConnectedDriver>;
   env?: Record<string, string>;
   /** What stands on standard input. */
   stdin?: string;
@@ -47,6 +49,7 @@ export async function runVnet(argv: string[], scene: Scene = {}): Promise<Run> {
     connect: async (uri, options) => {
       run.opened.push({ uri, options });
       if (refusal !== undefined) throw refusal;
+      if (scene.connect !== undefined) return scene.connect(uri, options);
       return { driver: driver as NetworkDriver, uri, close: async () => { run.closed++; } };
     },
     interrupted: scene.interrupted ?? new AbortController().signal,

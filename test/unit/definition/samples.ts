@@ -112,7 +112,6 @@ const bridge: readonly Trial[] = [
   ['isolated', 'mac/@address', macs, (v) => `<mac address='${v}'/>`],
   ['isolated', 'elements without attributes', ['<mtu/>', '<mac/>', '<bridge/>', '<port/>', '<domain/>', '<dns/>', '<bandwidth/>', '<vlan/>', '<virtualport/>', '<portgroup/>', '<ip/>', '<route/>'], (v) => v],
   ['isolated', 'port/@isolated', yesNo, (v) => `<port isolated='${v}'/>`],
-  ['isolated', 'network/@ipv6', [], (v) => v],
 ];
 
 const domainAndDns: readonly Trial[] = [

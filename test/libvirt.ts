@@ -1,14 +1,14 @@
 /**
- * Lives here: libvirtd as the peer of a bench: started in this mount and
+ * Lives here: libvirtd as a peer to compare with: started in this mount and
  * network namespace on folders of its own, spoken to through its own library
- * over one connection. Does not know: what is measured.
+ * over one connection. Does not know: what is compared.
  */
 import { execFile, spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import { join } from 'node:path';
-import { openFolder, until } from '../processes.js';
+import { openFolder, until } from './processes.js';
 
 const run = promisify(execFile);
 

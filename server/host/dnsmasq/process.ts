@@ -1,0 +1,90 @@
+/**
+ * Lives here: a dnsmasq as a process: whether it runs, starting, signalling
+ * and stopping it. It is known by the pid it wrote and by its command line,
+ * so that a number that is another program's by now is never signalled, and
+ * so that a later daemon knows it too. Does not know: its configuration.
+ */
+import { readFile, rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { ErrorCode, NetworkError } from '../../../shared/errors.js';
+import { CommandError, type Commands } from '../command.js';
+import type { DnsmasqFiles } from './conf.js';
+
+/** Where a process leaves its traces. */
+type Traces = Pick<DnsmasqFiles, 'conf' | 'pid'>;
+
+/** How long a dnsmasq may take to end when asked, and when made to. */
+const timeToEndMs = { SIGTERM: 3000, SIGKILL: 2000 } as const;
+
+/**
+ * Starts a dnsmasq, which puts itself in the background when it serves.
+ *
+ * @throws {NetworkError} INTERNAL_ERROR with its own words
+ */
+export async function startProcess(commands: Commands, { conf }: Traces): Promise<void> {
+  try {
+    await commands.run('dnsmasq', [`--conf-file=${conf}`]);
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const words = error.words.replace(/^dnsmasq: /gm, '');
+    throw new NetworkError(ErrorCode.INTERNAL_ERROR, `dnsmasq failed: ${words}`, { cause: error, hint: hintFor(words) });
+  }
+}
+
+function hintFor(words: string): string | undefined {
+  return /Address already in use/.test(words)
+    ? "another program serves DNS or DHCP there; find it with: ss -lnup '( sport = :53 or sport = :67 or sport = :547 )'" : undefined;
+}
+
+/** The pid of a dnsmasq that runs, or undefined. */
+export async function findProcess({ conf, pid: pidFile }: Traces): Promise<number | undefined> {
+  const text = await readFile(pidFile, 'utf8').catch(() => '');
+  if (!/^\d{1,10}\s*$/.test(text)) return undefined;
+  const pid = Number(text);
+  return await isOurs(pid, conf) ? pid : undefined;
+}
+
+/** The command line of a process that has ended, or is ending, is empty. */
+async function isOurs(pid: number, conf: string): Promise<boolean> {
+  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return line.split('\0').includes(`--conf-file=${conf}`);
+}
+
+/** Makes a dnsmasq read its files again, if it runs. */
+export async function reloadProcess(traces: Traces): Promise<void> {
+  const pid = await findProcess(traces);
+  if (pid !== undefined) signal(pid, 'SIGHUP');
+}
+
+/**
+ * Ends a dnsmasq, if it runs, and waits until it is gone.
+ *
+ * @throws {NetworkError} INTERNAL_ERROR if it does not go
+ */
+export async function stopProcess(traces: Traces): Promise<void> {
+  const pid = await findProcess(traces);
+  if (pid !== undefined && !await ends(pid, traces.conf, 'SIGTERM') && !await ends(pid, traces.conf, 'SIGKILL')) {
+    throw new NetworkError(ErrorCode.INTERNAL_ERROR, `dnsmasq with pid ${pid} does not end`);
+  }
+  await rm(traces.pid, { force: true });
+}
+
+/** Whether a process ends in its time after a signal. The kernel tells no one but its parent, so it is asked. */
+async function ends(pid: number, conf: string, name: keyof typeof timeToEndMs): Promise<boolean> {
+  signal(pid, name);
+  const deadline = performance.now() + timeToEndMs[name];
+  for (let waitMs = 1; await isOurs(pid, conf); waitMs = Math.min(waitMs * 2, 50)) {
+    if (performance.now() > deadline) return false;
+    await delay(waitMs);
+  }
+  return true;
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    // Gone since it was looked at.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

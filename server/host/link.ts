@@ -1,0 +1,121 @@
+/**
+ * Lives here: a network's bridge: making it, its addresses and routes,
+ * knowing it for ours, removing it. Does not know: firewall, DHCP.
+ */
+import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { formatSubnet, lastAddress, numberToAddress } from '../../shared/address.js';
+import { familyOfIp, subnetOfIp, subnetOfRoute } from '../../shared/definition/index.js';
+import type { NetworkPlan } from '../driver/host.js';
+import { CommandError, type Commands } from './command.js';
+import { readInterfaces } from './proc.js';
+import { safeAddress, safeInterface, safeNumber, uuidDigits } from './safe-text.js';
+import { setBridgeIpv6 } from './sysctl.js';
+
+/** What marks a bridge as a network's, where `ip link` shows it and every tool can read it. */
+export function renderAlias(plan: NetworkPlan): string {
+  uuidDigits(plan.uuid);
+  return `vnet:${plan.uuid}`;
+}
+
+/** The `ip -batch` lines that make a network's bridge, down and marked. */
+export function renderBridge(plan: NetworkPlan): string {
+  const { mac, mtu, bridge: { stp, delay } = { stp: true, delay: 0 } } = plan.definition;
+  const name = safeInterface(plan.bridge);
+  return lines([
+    'link add name', name,
+    ...(mac === undefined ? [] : ['address', safeMac(mac)]),
+    ...(mtu === undefined || mtu === 0 ? [] : ['mtu', safeNumber(mtu, 1, 0xffffffff)]),
+    // The kernel counts in hundredths of a second. While STP is on it takes 2 seconds for anything less.
+    'type bridge stp_state', stp ? '1' : '0', 'forward_delay', safeNumber(delay * 100, 0, 0xffffffff),
+  ], ['link set dev', name, 'alias', renderAlias(plan)]);
+}
+
+/** The `ip -batch` lines that give a bridge its addresses, set it up and add its routes. */
+export function renderAddresses(plan: NetworkPlan): string {
+  const name = safeInterface(plan.bridge);
+  const addresses = plan.definition.ips.map((ip) => {
+    const subnet = subnetOfIp(ip);
+    const address = `${safeAddress(ip.address)}/${subnet.prefix}`;
+    // Nobody else can have the address yet, and dnsmasq cannot use it while the kernel looks for others.
+    if (familyOfIp(ip) === 'ipv6') return ['addr add', address, 'dev', name, 'nodad'];
+    const broadcast = subnet.prefix < 31 ? ['broadcast', numberToAddress(lastAddress(subnet), 'ipv4')] : [];
+    return ['addr add', address, ...broadcast, 'dev', name];
+  });
+  const routes = plan.definition.routes.map((route) => [
+    'route add', formatSubnet(subnetOfRoute(route)), 'via', safeAddress(route.gateway), 'dev', name,
+    'proto static metric', safeNumber(route.metric ?? 1, 1, 0xffffffff),
+  ]);
+  return lines(...addresses, ['link set dev', name, 'up'], ...routes);
+}
+
+/**
+ * Makes a network's bridge and sets it up with its addresses and routes. IPv6
+ * is on if the network has an IPv6 address. If this fails after the bridge is
+ * made, the bridge is marked as ours.
+ *
+ * @throws {NetworkError} SYSTEM_ERROR with the kernel's words, such as `File
+ * exists`: the bridge that is there already is not touched; INTERNAL_ERROR for
+ * addresses and routes
+ */
+export async function raiseBridge(commands: Commands, plan: NetworkPlan): Promise<void> {
+  if (plan.definition.ips.some((ip) => familyOfIp(ip) === 'ipv6')) {
+    // IPv6 has to be on before there can be an address.
+    await batch(commands, plan, renderBridge(plan));
+    await setBridgeIpv6(plan.bridge, true);
+    await commands.run('ip', ['-batch', '-'], { input: renderAddresses(plan) });
+  } else {
+    // Without a port the bridge has no carrier, so IPv6 does nothing on it before it is turned off.
+    await batch(commands, plan, renderBridge(plan) + renderAddresses(plan));
+    await setBridgeIpv6(plan.bridge, false);
+  }
+}
+
+/** Runs `ip -batch` lines that begin with {@link renderBridge}'s two. */
+async function batch(commands: Commands, plan: NetworkPlan, input: string): Promise<void> {
+  try {
+    await commands.run('ip', ['-batch', '-'], { input });
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    const line = Number(/Command failed -:(\d+)/.exec(error.words)?.[1]);
+    // Made, but not marked: nobody but this call knows that it is ours.
+    if (line === 2) await commands.run('ip', ['link', 'delete', 'dev', plan.bridge, 'type', 'bridge']);
+    throw line <= 2 ? refusedBridge(plan, error) : error;
+  }
+}
+
+function refusedBridge(plan: NetworkPlan, error: CommandError): NetworkError {
+  const words = error.words.replace(/\s*Command failed -:\d+\s*/, '').replace(/^RTNETLINK answers: /, '');
+  return new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot create bridge '${plan.bridge}' of network '${plan.name}': ${words}`, {
+    cause: error,
+    hint: words.includes('File exists') ? `an interface of that name is there already; look at it with: ip -d link show ${plan.bridge}` : undefined,
+  });
+}
+
+/** Which of the networks have a bridge that stands and is marked as theirs, in the order given. */
+export async function ownBridges(commands: Commands, plans: readonly NetworkPlan[]): Promise<boolean[]> {
+  const names = new Set(await readInterfaces());
+  if (!plans.some((plan) => names.has(plan.bridge))) return plans.map(() => false);
+  const shown = JSON.parse(await commands.run('ip', ['-json', 'link', 'show', 'type', 'bridge']) || '[]') as { ifname?: string; ifalias?: string }[];
+  const aliases = new Map(shown.map(({ ifname, ifalias }) => [ifname, ifalias]));
+  return plans.map((plan) => aliases.get(plan.bridge) === renderAlias(plan));
+}
+
+/** Removes a network's bridge if it is there and ours. */
+export async function removeBridge(commands: Commands, plan: NetworkPlan): Promise<void> {
+  const [own] = await ownBridges(commands, [plan]);
+  if (own !== true) return;
+  try {
+    await commands.run('ip', ['link', 'delete', 'dev', safeInterface(plan.bridge), 'type', 'bridge']);
+  } catch (error) {
+    if ((await readInterfaces()).includes(plan.bridge)) throw error;
+  }
+}
+
+function safeMac(mac: string): string {
+  if (/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac)) return mac;
+  throw new NetworkError(ErrorCode.INTERNAL_ERROR, `'${mac}' is no MAC address`);
+}
+
+function lines(...commands: string[][]): string {
+  return commands.map((words) => `${words.join(' ')}\n`).join('');
+}

@@ -1,0 +1,140 @@
+/**
+ * Lives here: the Linux host: the order of the steps that make a network stand
+ * and take it away, and the way back. Does not know: what a network is called,
+ * which are saved, who asked; what a step does in detail.
+ *
+ * The rules come up beside the bridge and what is served on it: no guest is on
+ * a bridge before its network is up, so none meets it without its rules.
+ */
+import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { familyOfIp, isManaged, networkMode } from '../../shared/definition/index.js';
+import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
+import type { Log } from '../log.js';
+import { openCommands, type Commands, type Tool } from './command.js';
+import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
+import { policyOf } from './firewall/policy.js';
+import type { Firewall } from './firewall/firewall.js';
+import { openNftables } from './firewall/nftables.js';
+import { ownBridges, raiseBridge, removeBridge } from './link.js';
+import { readInterfaces, readRoutes } from './proc.js';
+import { probeLinux } from './probe.js';
+import { safeInterface } from './safe-text.js';
+import { refuseUnsupported } from './support.js';
+import { enableForwarding, refuseRouteLoss } from './sysctl.js';
+import { openWayBack, together, type WayBack } from './undo.js';
+
+/** Where the Linux host keeps its files, and what it runs. */
+export interface LinuxHostOptions {
+  /** What outlives a boot but can be lost; dnsmasq's account must be able to pass it. */
+  varFolder: string;
+  /** What a boot clears. */
+  runFolder: string;
+  /** The account dnsmasq runs as; empty for `dnsmasq` or `nobody`. */
+  dnsmasqUser: string;
+  /** Where upstream name servers are read from. */
+  resolvConf: string;
+  log: Log;
+  /** Absolute paths of programs that are not to be searched for. */
+  toolPaths?: Partial<Record<Tool, string>>;
+  /** Another door to programs, for tests. */
+  commands?: Commands;
+}
+
+/** Opens the Linux host in the network namespace of this process. Networks that stand are left alone. */
+export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
+  const { varFolder, runFolder, resolvConf, log, commands = openCommands(options.toolPaths) } = options;
+  const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
+  return new LinuxHost(commands, openNftables(commands), dnsmasq, log);
+}
+
+class LinuxHost implements Host {
+  constructor(
+    private readonly commands: Commands,
+    private readonly firewall: Firewall,
+    private readonly dnsmasq: Dnsmasq,
+    private readonly log: Log,
+  ) {}
+
+  probe(): Promise<HostReport> {
+    return probeLinux(this.commands);
+  }
+
+  async bringUp(plan: NetworkPlan): Promise<void> {
+    refuseUnsupported(plan);
+    safeInterface(plan.bridge);
+    const rendered = this.dnsmasq.render(plan);
+    await together(
+      this.commands.require('ip'),
+      ...(policyOf(plan) === undefined ? [] : [this.firewall.require()]),
+      ...(rendered === undefined ? [] : [this.commands.require('dnsmasq')]),
+      ...(forwardedFamilies(plan).ipv6 ? [refuseRouteLoss()] : []),
+    );
+    const back = openWayBack(this.log);
+    try {
+      back.push('firewall', () => this.firewall.remove(plan));
+      await together(this.serve(plan, rendered, back), this.firewall.apply(plan), enableForwarding(forwardedFamilies(plan)));
+    } catch (error) {
+      await back.go();
+      throw error;
+    }
+  }
+
+  /** The bridge, and on it DHCP and DNS. */
+  private async serve(plan: NetworkPlan, rendered: Rendered | undefined, back: WayBack): Promise<void> {
+    back.push('bridge', () => removeBridge(this.commands, plan));
+    const raised = raiseBridge(this.commands, plan);
+    if (rendered === undefined) return raised;
+    back.push('dnsmasq', () => this.dnsmasq.stop(plan, { forget: false }));
+    await together(this.dnsmasq.write(plan, rendered), raised);
+    await this.dnsmasq.start(plan);
+  }
+
+  async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
+    if (!isManaged(plan.definition)) return;
+    const steps = { dnsmasq: this.dnsmasq.stop(plan, options), bridge: removeBridge(this.commands, plan), firewall: this.firewall.remove(plan) };
+    const results = await Promise.allSettled(Object.values(steps));
+    const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
+    if (failures.length === 0) return;
+    const words = failures.map((failure) => (failure instanceof Error ? failure.message : String(failure)));
+    throw new NetworkError(ErrorCode.INTERNAL_ERROR, `network '${plan.name}' could not be taken down in full: ${words.join('; ')}`, {
+      cause: failures.length === 1 ? failures[0] : new AggregateError(failures),
+    });
+  }
+
+  leases(plan: NetworkPlan): Promise<HostLease[]> {
+    return this.dnsmasq.leases(plan);
+  }
+
+  async observe(plans: NetworkPlan[]): Promise<Observation> {
+    const [interfaces, routes, standing] = await Promise.all([readInterfaces(), readRoutes(), this.standing(plans)]);
+    return { interfaces, routes, standing };
+  }
+
+  private async standing(plans: NetworkPlan[]): Promise<Standing[]> {
+    if (plans.length === 0) return [];
+    const [bridges, firewalls, processes] = await Promise.all([
+      ownBridges(this.commands, plans), this.firewall.present(plans), Promise.all(plans.map((plan) => this.dnsmasq.runs(plan))),
+    ]);
+    return plans.map((_, index) => ({ bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! }));
+  }
+
+  async refresh(plan: NetworkPlan, standing: Standing): Promise<void> {
+    const rendered = this.dnsmasq.render(plan);
+    await together(
+      standing.firewall ? Promise.resolve() : this.firewall.apply(plan),
+      standing.dnsmasq || rendered === undefined ? Promise.resolve()
+        : this.dnsmasq.write(plan, rendered).then(() => this.dnsmasq.start(plan)),
+    );
+  }
+
+  async close(): Promise<void> {
+    this.dnsmasq.close();
+  }
+}
+
+/** The families that the host must forward for a network. */
+function forwardedFamilies({ definition }: NetworkPlan): { ipv4: boolean; ipv6: boolean } {
+  const forwards = networkMode(definition) !== 'none';
+  const has = (family: 'ipv4' | 'ipv6') => forwards && definition.ips.some((ip) => familyOfIp(ip) === family);
+  return { ipv4: has('ipv4'), ipv6: has('ipv6') };
+}
