@@ -26,10 +26,10 @@ export const defaultBridge: Bridge = { stp: true, delay: 0 };
 /**
  * The bridge's name, or a template with one `%d` for its number. Unlike
  * libvirt, which finds out when the network is started, a name that the kernel
- * would not take is refused here.
+ * or its tools would not take is refused here.
  */
 const bridgeName: ValueCodec<string> = {
-  allowed: "an interface name of 1 to 15 bytes without '/', ':', '%' and blanks, or such a name with one %d for a number of up to three digits",
+  allowed: "an interface name of 1 to 15 letters, digits and _ . -, or such a name with one %d for a number of up to three digits",
   parse: (text) => (isInterfaceName(text.replace('%d', '000')) ? text : new Refusal()),
   format: String,
 };

@@ -78,7 +78,7 @@ export interface ElementOptions<T extends object> {
 export function element<T extends object>(name: string, fields: Fields<T>, options: ElementOptions<T> = {}): ElementCodec<T> {
   const printed = Object.keys(fields) as (keyof T & string)[];
   const first: readonly (keyof T | PartRule<T>)[] = options.readFirst ?? [];
-  const steps = [...first, ...printed.filter((key) => !first.includes(key)), ...options.rules ?? []];
+  const steps = [...first, ...printed.filter((key) => !first.includes(key))];
   const all = printed.map((key) => fields[key] as Field<unknown, T>);
   const known: Known = {
     attributes: new Set([...all.flatMap((field) => field.attributes ?? []), ...options.ignored?.attributes ?? []]),
@@ -94,8 +94,9 @@ export function element<T extends object>(name: string, fields: Fields<T>, optio
       report.tie(part, source);
       for (const step of steps) {
         if (typeof step !== 'function') readField(part, step, fields, source, report);
-        else if (options.resilient === true || report.sound(part)) applyRule(part, step, report);
+        else applyRules(part, [step], report, options);
       }
+      applyRules(part, options.rules ?? [], report, options);
       if (options.finish === undefined || !report.sound(part)) return part;
       const finished = options.finish(part);
       if (finished !== undefined && finished !== part) report.tie(finished, source);
@@ -119,9 +120,11 @@ function readField<T extends object, K extends keyof T>(part: T, key: K, fields:
   else if (value !== undefined) part[key] = value as T[K];
 }
 
-function applyRule<T extends object>(part: T, rule: PartRule<T>, report: Report): void {
+/** Applies rules to a part whose fields are right, and marks it if one of them minds something. */
+function applyRules<T extends object>(part: T, rules: readonly PartRule<T>[], report: Report, { resilient }: ElementOptions<T>): void {
+  if (resilient !== true && !report.sound(part)) return;
   const before = report.count;
-  rule(part, report);
+  for (const rule of rules) rule(part, report);
   if (report.count > before) report.spoil(part);
 }
 

@@ -142,12 +142,16 @@ export const line = textValue('one line of text without control characters', (te
 /** A line that says something. */
 export const filledLine = textValue('one line of text without control characters, not empty', (text) => text !== '' && !control.test(text), 1000);
 
-/** The name of a network interface, as the kernel takes it. */
-export const interfaceName = textValue("an interface name of 1 to 15 bytes without '/', ':' and blanks", isInterfaceName);
+/**
+ * The name of a network interface: the characters of libvirt's schema without
+ * those the kernel refuses. The kernel takes more, but not what reads it there:
+ * `+` is a wildcard to iptables, a comma ends a field of dnsmasq's.
+ */
+export const interfaceName = textValue("an interface name of 1 to 15 letters, digits and _ . -", isInterfaceName);
 
-/** Whether the kernel would take a text as an interface's name. */
+/** Whether a text can be an interface's name. */
 export function isInterfaceName(text: string): boolean {
-  return /^[^\s/:%]+$/.test(text) && !control.test(text) && text !== '.' && text !== '..' && Buffer.byteLength(text) <= 15;
+  return /^[A-Za-z0-9_.][A-Za-z0-9_.-]{0,14}$/.test(text) && text !== '.' && text !== '..';
 }
 
 /** A host or domain name as DNS software reads it: labels of letters, digits, `-` and `_`, with dots between. */

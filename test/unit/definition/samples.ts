@@ -279,20 +279,23 @@ const written: readonly Sample[] = [
   <address type='pci' bus='0x04' function='0x2'/></forward><vlan trunk='yes'><tag id='5'/><tag id='6' nativeMode='untagged'/></vlan></network>`],
   ['open vswitch', `<network><name>ovs</name>${uuid}<forward mode='bridge'/><bridge name='ovsbr0'/><virtualport type='openvswitch'><parameters interfaceid='09b11c53-8b5c-4eeb-8f00-d84eaa0aaa4f' profileid='x'/></virtualport>
   <vlan><tag id='42'/></vlan><portgroup name='a' default='yes'><vlan trunk='yes'><tag id='1'/><tag id='2'/></vlan></portgroup></network>`],
-  ['two faults: name and uuid', '<network><uuid>junk</uuid></network>'],
-  ['two faults: uuid and forward', "<network><name>n</name><forward mode='junk'/><uuid>junk</uuid></network>"],
-  ['two faults: ip and forward', `<network><name>n</name>${uuid}<forward mode='junk'/><ip address='junk'/></network>`],
-  ['two faults: domain and bridge', `<network><name>n</name>${uuid}<bridge name='a' delay='x'/><domain name='d' localOnly='x'/></network>`],
-  ['two faults: bandwidth and dns', `<network><name>n</name>${uuid}<dns><txt name='a b' value='c'/></dns><bandwidth><inbound floor='1' average='1'/></bandwidth></network>`],
-  ['two faults: dns and bridge', `<network><name>n</name>${uuid}<dns><txt name='a b' value='c'/></dns><mac address='junk'/></network>`],
-  ['two faults: portgroup and ip', `<network><name>n</name>${uuid}<ip prefix='99' address='10.0.0.1'/><portgroup/></network>`],
-  ['two faults: ip and its dhcp', `<network><name>n</name>${uuid}<ip prefix='99' address='10.0.0.1'><dhcp><host/></dhcp></ip></network>`],
-  ['two faults: route and forward', `<network><name>n</name>${uuid}<forward mode='junk'/><ip prefix='24' address='10.0.0.1'/><route address='1.0.0.0' prefix='8' gateway='9.9.9.9'/></network>`],
-  ['two faults: virtualport and portgroup', `<network><name>n</name>${uuid}<portgroup/><virtualport type='junk'/></network>`],
-  ['two faults: vlan and bandwidth', `<network><name>n</name>${uuid}<vlan/><bandwidth classID='3'/></network>`],
-  ['two faults: mac and dns', `<network><name>n</name>${uuid}<dns enable='x'/><mac address='x'/></network>`],
-  ['two faults: nat in route, no ip', `<network><name>n</name>${uuid}<forward mode='route'><nat/></forward></network>`],
 ].map(([label, xml]) => ({ label: `network ${label}`, xml: xml as string }));
+
+/** One fault each, for documents with two: which of them gives the error its code? */
+const faults: Readonly<Record<string, string>> = {
+  uuid: '<uuid>junk</uuid>', 'name with a slash': '<name>a/b</name>', 'domain localOnly': "<domain name='d' localOnly='x'/>", 'bandwidth class': "<bandwidth classID='3'/>",
+  'bandwidth floor': "<bandwidth><inbound average='1' floor='1'/></bandwidth>", vlan: '<vlan/>', port: "<port isolated='x'/>", 'bridge delay': "<bridge delay='x'/>", mac: "<mac address='x'/>",
+  txt: '<dns><txt/></dns>', 'dns enable': "<dns enable='x'/>", 'virtualport type': "<virtualport type='junk'/>", 'virtualport without type': '<virtualport/>', 'portgroup without name': '<portgroup/>',
+  'portgroup bandwidth': "<portgroup name='g'><bandwidth classID='1'/></portgroup>", 'portgroup virtualport': "<portgroup name='g'><virtualport type='junk'/></portgroup>", 'ip prefix': "<ip address='1.2.3.4' prefix='99'/>",
+  'ip without address': '<ip/>', 'range text': "<ip address='10.0.0.1' prefix='24'><dhcp><range start='x' end='y'/></dhcp></ip>", 'range outside': "<ip address='10.0.0.1' prefix='24'><dhcp><range start='11.0.0.1' end='11.0.0.2'/></dhcp></ip>",
+  route: '<route/>', 'route gateway': "<route address='1.0.0.0' prefix='8' gateway='9.9.9.9'/>", 'forward mode': "<forward mode='junk'/>", 'nat in open': "<forward mode='open'><nat/></forward>",
+  'nat port': "<forward mode='nat'><nat><port/></nat></forward>", 'nat address': "<forward mode='nat'><nat><address start='1.2.3.4' end='1.2.3.3'/></nat></forward>", 'forward address': "<forward mode='hostdev'><address type='junk'/></forward>",
+  'bridge in hostdev': "<forward mode='hostdev'/><bridge name='x'/>", mtu: "<mtu size='x'/>", 'nat without ip': '<forward/>', 'mtu in private': "<forward mode='private'/><mtu size='5'/>",
+};
+
+const twoFaults: readonly Sample[] = Object.entries(faults).flatMap(([one, first]) => Object.entries(faults).filter(([other]) => other !== one).map(([other, second]) => ({
+  label: `faults ${one} + ${other}`, xml: `<network>${[first, second].some((fault) => fault.startsWith('<name>')) ? '' : '<name>n</name>'}${first}${second}</network>`,
+})));
 
 /** All of them. */
 export const samples: readonly Sample[] = [
@@ -300,4 +303,5 @@ export const samples: readonly Sample[] = [
     values.map((value) => ({ label: `${what} = ${value}`, xml: around[surroundings](fragment(value)) }))),
   ...roots,
   ...written,
+  ...twoFaults,
 ];
