@@ -70,11 +70,11 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
   };
   return {
     require: async (tool) => void await locate(tool),
-    run: async (tool, argv, { input = '', timeoutMs = defaultTimeoutMs } = {}) => {
+    run: async (tool, argv, { input, timeoutMs = defaultTimeoutMs } = {}) => {
       // Options that execa would make up cost time in every call: 2.5 ms with these, 3.7 ms with its own.
       const result = await execa(await locate(tool), argv, {
-        env: environment, extendEnv: false, cwd: '/', input, timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: largestOutput,
-        cleanup: false, reject: false, stripFinalNewline: false,
+        env: environment, extendEnv: false, cwd: '/', timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: largestOutput,
+        cleanup: false, reject: false, stripFinalNewline: false, ...(input === undefined ? { stdin: 'ignore' } : { input }),
       });
       if (!result.failed) return result.stdout;
       if (result.code === 'ENOENT') {
