@@ -30,7 +30,7 @@ Usage: vnetd [--config FILE] [--root DIR] [--driver host|test]
   -V, --version        print the version
 
 Networks stay up when vnetd stops; it adopts them when it starts again.
-Signals: SIGTERM and SIGINT end it.
+Signals: SIGTERM and SIGINT end it, SIGHUP does nothing.
 `;
 
 const flags = {
@@ -65,6 +65,7 @@ async function serve(config: Config): Promise<number> {
   process.umask(0o022);
   const log = pino({ level: config.log.level, base: null }, pino.destination({ fd: 2, sync: true }));
   const ended = nextSignal();
+  process.on('SIGHUP', () => log.info({}, 'SIGHUP: there is nothing to read again; restart to read the configuration'));
   let opened: EmbeddedDriver | undefined;
   try {
     opened = await openDriver(config, log);
@@ -77,12 +78,18 @@ async function serve(config: Config): Promise<number> {
     await Promise.all(listeners.map((listener) => listener.close(graceMs)));
     return 0;
   } catch (error) {
-    const hint = error instanceof NetworkError ? error.hint : undefined;
-    log.error({ err: error, hint }, `cannot serve: ${(error as Error).message}`);
+    log.error({ err: error, hint: hintFor(error) }, `cannot serve: ${(error as Error).message}`);
     return 1;
   } finally {
     await opened?.close();
   }
+}
+
+function hintFor(error: unknown): string | undefined {
+  if (error instanceof NetworkError) return error.hint;
+  const { code } = error as NodeJS.ErrnoException;
+  return (code === 'EACCES' || code === 'EPERM') && process.getuid?.() !== 0
+    ? 'run it as root, or give it a folder of its own with --root DIR; the host driver also needs the right to change networks' : undefined;
 }
 
 async function openDriver(config: Config, log: pino.Logger): Promise<EmbeddedDriver> {
