@@ -61,12 +61,12 @@ const longestWords = 2000;
  * @param paths absolute paths of programs that are not to be searched for
  */
 export function openCommands(paths: Partial<Record<Tool, string>> = {}): Commands {
-  const found = new Map<Tool, string>(Object.entries(paths) as [Tool, string][]);
+  const found = new Map<Tool, string>();
   const locate = async (tool: Tool): Promise<string> => {
-    const known = found.get(tool) ?? await search(tool);
-    if (known === undefined) throw notInstalled(tool);
-    found.set(tool, known);
-    return known;
+    const path = found.get(tool) ?? await search(tool, paths[tool]);
+    if (path === undefined) throw notInstalled(tool);
+    found.set(tool, path);
+    return path;
   };
   return {
     require: async (tool) => void await locate(tool),
@@ -86,9 +86,10 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
   };
 }
 
-async function search(tool: Tool): Promise<string | undefined> {
-  for (const folder of [...(process.env['PATH'] ?? '').split(':').filter((part) => part.startsWith('/')), ...searchPath]) {
-    const path = join(folder, tool);
+/** Finds a program: where it is said to be, or along the search path. */
+async function search(tool: Tool, given: string | undefined): Promise<string | undefined> {
+  const folders = [...(process.env['PATH'] ?? '').split(':').filter((part) => part.startsWith('/')), ...searchPath];
+  for (const path of given === undefined ? folders.map((folder) => join(folder, tool)) : [given]) {
     if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
   }
   return undefined;

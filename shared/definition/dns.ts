@@ -80,7 +80,8 @@ const fullTxt = element<DnsTxt>('txt', {
 
 /** A number whose 0 is the same as its absence, in both directions. */
 function numberOrNone(name: string, min: number): Field<number> {
-  return mapped(attribute(name, wholeNumber(min, 65535), { invalid: detail, emptyIsAbsent: true }), (value) => (value === 0 ? undefined : value), (value) => value || undefined);
+  const number = attribute(name, wholeNumber(min, 65535), { invalid: detail, emptyIsAbsent: true });
+  return mapped(number, (value) => (value === 0 ? undefined : value), (value) => value || undefined);
 }
 
 /** `<srv>`. */

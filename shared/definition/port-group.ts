@@ -42,7 +42,9 @@ export const portGroupRules: NetworkRules = {
       for (const group of portGroups.filter((one) => report.sound(one))) {
         if (names.has(group.name)) report.problem(ErrorCode.CONFIG_UNSUPPORTED, group, `there is a port group '${group.name}' already`, 'name');
         names.add(group.name);
-        if (group.default === true && ++defaults > 1) report.problem(ErrorCode.CONFIG_UNSUPPORTED, group, 'only one port group can be the default', 'default');
+        if (group.default === true && ++defaults > 1) {
+          report.problem(ErrorCode.CONFIG_UNSUPPORTED, group, 'only one port group can be the default', 'default');
+        }
       }
     },
   ],

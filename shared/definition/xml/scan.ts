@@ -196,7 +196,9 @@ class Scanner {
     }
     reference.lastIndex = this.at;
     const match = reference.exec(this.text);
-    if (match === null) this.fail("'&' begins no known reference; write &amp; for the character (entities other than lt, gt, amp, quot, apos do not exist here)");
+    if (match === null) {
+      this.fail("'&' begins no known reference; write &amp; for the character (entities other than lt, gt, amp, quot, apos do not exist here)");
+    }
     const number = match[1] !== undefined ? Number(match[1]) : match[2] !== undefined ? Number.parseInt(match[2], 16) : 0x20;
     if (!isXmlCharacter(number)) this.fail(`${match[0].slice(0, 20)} refers to no character that XML allows`);
     this.at += match[0].length;
