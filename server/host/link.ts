@@ -49,25 +49,31 @@ export function renderAddresses(plan: NetworkPlan): string {
 }
 
 /**
- * Makes a network's bridge and sets it up with its addresses and routes. IPv6
- * is on if the network has an IPv6 address. If this fails after the bridge is
- * made, the bridge is marked as ours.
+ * Makes a network's bridge and sets it up with its addresses and routes. If
+ * this fails after the bridge is made, the bridge is marked as ours.
  *
  * @throws {NetworkError} SYSTEM_ERROR with the kernel's words, such as `File
  * exists`: the bridge that is there already is not touched; INTERNAL_ERROR for
  * addresses and routes
  */
 export async function raiseBridge(commands: Commands, plan: NetworkPlan): Promise<void> {
-  if (plan.definition.ips.some((ip) => familyOfIp(ip) === 'ipv6')) {
-    // IPv6 has to be on before there can be an address.
-    await batch(commands, plan, renderBridge(plan));
-    await setBridgeIpv6(plan.bridge, true);
-    await commands.run('ip', ['-batch', '-'], { input: renderAddresses(plan) });
-  } else {
-    // Without a port the bridge has no carrier, so IPv6 does nothing on it before it is turned off.
-    await batch(commands, plan, renderBridge(plan) + renderAddresses(plan));
-    await setBridgeIpv6(plan.bridge, false);
-  }
+  if (!hasIpv6(plan)) return batch(commands, plan, renderBridge(plan) + renderAddresses(plan));
+  // IPv6 has to be on before there can be an address.
+  await batch(commands, plan, renderBridge(plan));
+  await setBridgeIpv6(plan.bridge, true);
+  await commands.run('ip', ['-batch', '-'], { input: renderAddresses(plan) });
+}
+
+/**
+ * Turns IPv6 off on a bridge that has no IPv6 address. It has done nothing
+ * there yet: until a guest is plugged in, the bridge has no carrier.
+ */
+export async function silenceIpv6(plan: NetworkPlan): Promise<void> {
+  if (!hasIpv6(plan)) await setBridgeIpv6(plan.bridge, false);
+}
+
+function hasIpv6({ definition }: NetworkPlan): boolean {
+  return definition.ips.some((ip) => familyOfIp(ip) === 'ipv6');
 }
 
 /** Runs `ip -batch` lines that begin with {@link renderBridge}'s two. */
@@ -95,7 +101,7 @@ function refusedBridge(plan: NetworkPlan, error: CommandError): NetworkError {
 export async function ownBridges(commands: Commands, plans: readonly NetworkPlan[]): Promise<boolean[]> {
   const names = new Set(await readInterfaces());
   if (!plans.some((plan) => names.has(plan.bridge))) return plans.map(() => false);
-  const shown = JSON.parse(await commands.run('ip', ['-json', 'link', 'show', 'type', 'bridge']) || '[]') as { ifname?: string; ifalias?: string }[];
+  const shown = JSON.parse(await commands.read('ip', ['-json', 'link', 'show', 'type', 'bridge']) || '[]') as { ifname?: string; ifalias?: string }[];
   const aliases = new Map(shown.map(({ ifname, ifalias }) => [ifname, ifalias]));
   return plans.map((plan) => aliases.get(plan.bridge) === renderAlias(plan));
 }

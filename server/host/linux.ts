@@ -15,7 +15,7 @@ import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
 import type { Firewall } from './firewall/firewall.js';
 import { openNftables } from './firewall/nftables.js';
-import { ownBridges, raiseBridge, removeBridge } from './link.js';
+import { ownBridges, raiseBridge, removeBridge, silenceIpv6 } from './link.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
 import { safeInterface } from './safe-text.js';
@@ -63,16 +63,17 @@ class LinuxHost implements Host {
     refuseUnsupported(plan);
     safeInterface(plan.bridge);
     const rendered = this.dnsmasq.render(plan);
+    const families = forwardedFamilies(plan);
     await together(
       this.commands.require('ip'),
-      ...(policyOf(plan) === undefined ? [] : [this.firewall.require()]),
-      ...(rendered === undefined ? [] : [this.commands.require('dnsmasq')]),
-      ...(forwardedFamilies(plan).ipv6 ? [refuseRouteLoss()] : []),
+      policyOf(plan) && this.firewall.require(),
+      rendered && this.commands.require('dnsmasq'),
+      families.ipv6 ? refuseRouteLoss() : undefined,
     );
     const back = openWayBack(this.log);
     try {
       back.push('firewall', () => this.firewall.remove(plan));
-      await together(this.serve(plan, rendered, back), this.firewall.apply(plan), enableForwarding(forwardedFamilies(plan)));
+      await together(this.serve(plan, rendered, back), this.firewall.apply(plan), enableForwarding(families));
     } catch (error) {
       await back.go();
       throw error;
@@ -82,11 +83,9 @@ class LinuxHost implements Host {
   /** The bridge, and on it DHCP and DNS. */
   private async serve(plan: NetworkPlan, rendered: Rendered | undefined, back: WayBack): Promise<void> {
     back.push('bridge', () => removeBridge(this.commands, plan));
-    const raised = raiseBridge(this.commands, plan);
-    if (rendered === undefined) return raised;
     back.push('dnsmasq', () => this.dnsmasq.stop(plan, { forget: false }));
-    await together(this.dnsmasq.write(plan, rendered), raised);
-    await this.dnsmasq.start(plan);
+    await together(raiseBridge(this.commands, plan), rendered && this.dnsmasq.write(plan, rendered));
+    await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan));
   }
 
   async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
@@ -121,9 +120,8 @@ class LinuxHost implements Host {
   async refresh(plan: NetworkPlan, standing: Standing): Promise<void> {
     const rendered = this.dnsmasq.render(plan);
     await together(
-      standing.firewall ? Promise.resolve() : this.firewall.apply(plan),
-      standing.dnsmasq || rendered === undefined ? Promise.resolve()
-        : this.dnsmasq.write(plan, rendered).then(() => this.dnsmasq.start(plan)),
+      standing.firewall ? undefined : this.firewall.apply(plan),
+      standing.dnsmasq ? undefined : rendered && this.dnsmasq.write(plan, rendered).then(() => this.dnsmasq.start(plan)),
     );
   }
 

@@ -21,7 +21,7 @@ export async function probeLinux(commands: Commands): Promise<HostReport> {
   const missing: string[] = [];
   const found = await Promise.all(Object.entries(versions).map(async ([tool, { argv, pattern }]) => {
     try {
-      return `${tool} ${pattern.exec(await commands.run(tool as Tool, argv))?.[1] ?? '(version unknown)'}`;
+      return `${tool} ${pattern.exec(await commands.read(tool as Tool, argv))?.[1] ?? '(version unknown)'}`;
     } catch (error) {
       missing.push(describe(error));
       return undefined;

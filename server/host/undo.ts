@@ -35,12 +35,13 @@ export function openWayBack(log: Log): WayBack {
 }
 
 /**
- * Waits for steps that run side by side. If one fails, the others are waited
+ * Waits for steps that run side by side; those that are not needed are
+ * undefined. If one fails, the others are waited
  * for all the same, so that nothing moves any more when the way back begins.
  *
  * @throws the first failure
  */
-export async function together(...steps: Promise<unknown>[]): Promise<void> {
+export async function together(...steps: (Promise<unknown> | undefined)[]): Promise<void> {
   try {
     await Promise.all(steps);
   } catch (error) {

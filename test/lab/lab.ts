@@ -74,6 +74,8 @@ export async function openLab(): Promise<Lab> {
     const namespace = async (name: 'outside' | 'elsewhere', uplink: 'up0' | 'up1') => {
       await runProgram('ip', ['netns', 'add', name]);
       closers.push(() => runProgram('ip', ['netns', 'delete', name]));
+      // A cable goes when its namespace is taken apart, which takes a while: the next lab is not to meet it.
+      closers.push(() => runProgram('ip', ['link', 'delete', uplink]).catch(() => undefined));
       await wire(name, uplink);
     };
     await namespace('outside', 'up0');

@@ -65,17 +65,17 @@ const dnsmasqPid = async (name: string) => Number(await readFile(join(lab.folder
 function failingAt(call: number, when: 'before' | 'after'): Commands & { calls: Tool[] } {
   const real = openCommands();
   const calls: Tool[] = [];
+  const pass = async <T>(tool: Tool, step: () => Promise<T>): Promise<T> => {
+    const fails = calls.push(tool) === call;
+    if (!fails) return step();
+    if (when === 'after') await step().catch(() => undefined);
+    throw new CommandError(tool, 'made to fail');
+  };
   return {
     calls,
     require: (tool) => real.require(tool),
-    run: async (tool, argv, options) => {
-      const fails = calls.push(tool) === call;
-      if (fails && when === 'before') throw new CommandError(tool, 'made to fail');
-      const running = real.run(tool, argv, options);
-      if (!fails) return running;
-      await running.catch(() => undefined);
-      throw new CommandError(tool, 'made to fail');
-    },
+    run: (tool, argv, options) => pass(tool, () => real.run(tool, argv, options)),
+    read: (tool, argv) => pass(tool, () => real.read(tool, argv)),
   };
 }
 
@@ -295,7 +295,7 @@ describe('a network that cannot be torn down', () => {
   it('says all that failed, and does what it can', async () => {
     const commands = openCommands();
     const broken: Commands = {
-      require: (tool) => commands.require(tool),
+      ...commands,
       run: async (tool, argv, options) => {
         if (argv[1] === 'delete') throw new CommandError(tool, 'link stays');
         if (tool === 'nft' && /delete/.test(options?.input ?? '')) throw new CommandError(tool, 'rules stay');

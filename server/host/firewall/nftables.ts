@@ -115,7 +115,7 @@ class Nftables implements Firewall {
   /** What stands of our table; undefined if there is none. */
   private async look(): Promise<Ruleset | undefined> {
     try {
-      return parseRuleset(await this.commands.run('nft', ['--json', 'list', 'table', ...table.split(' ')]));
+      return parseRuleset(await this.commands.read('nft', ['--json', 'list', 'table', ...table.split(' ')]));
     } catch (error) {
       if (error instanceof CommandError && error.words.includes('No such file or directory')) return undefined;
       throw error;
