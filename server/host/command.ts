@@ -83,7 +83,7 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
     running.stdin?.on('error', () => undefined).end(input);
     const result = await running;
     if (!result.failed) return result.stdout ?? '';
-    if (result.code === 'ENOENT') {
+    if (result.code === 'ENOENT' || result.code === 'EACCES') {
       found.delete(tool);
       throw notInstalled(tool);
     }
@@ -106,7 +106,7 @@ async function search(tool: Tool, given: string | undefined): Promise<string | u
 }
 
 function notInstalled(tool: Tool): NetworkError {
-  return new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot find '${tool}' on this host`, {
+  return new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot run '${tool}': this host has no such program`, {
     hint: `install it; on Debian and Ubuntu: apt-get install ${packages[tool]}`,
   });
 }
