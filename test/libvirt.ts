@@ -67,7 +67,9 @@ export async function openLibvirt(): Promise<Libvirt> {
     },
     async close() {
       client.child.stdin.end();
+      const ended = new Promise((resolve) => daemon.once('exit', resolve));
       daemon.kill();
+      await ended;
       await folder.close();
     },
   };

@@ -58,7 +58,8 @@ process.exit(failed.length === 0 ? 0 : 1);
 function runTests(name, before, chosen) {
   const report = join(reports, `${name}.json`);
   const [program, ...argv] = [...before, ...vitest, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`,
-    ...chosen.map((folder) => `test/${folder}/`)];
+    // A lab has one host: its files take turns.
+    ...(before.length > 0 ? ['--no-file-parallelism'] : []), ...chosen.map((folder) => `test/${folder}/`)];
   if (!run(program, argv)) failed.push(chosen.join(', '));
   const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
   totals.passed += numPassedTests;

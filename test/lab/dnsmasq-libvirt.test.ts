@@ -10,6 +10,7 @@ import { renderConf, type DnsmasqFiles } from '../../server/host/dnsmasq/conf.js
 import { renderHosts, renderNames } from '../../server/host/dnsmasq/hosts.js';
 import { parseNetwork } from '../../shared/definition/index.js';
 import { openLibvirt, type Libvirt } from '../libvirt.js';
+import { runProgram } from './lab.js';
 
 const available = spawnSync('libvirtd', ['--version'], { env: { ...process.env, PATH: `/usr/sbin:${process.env['PATH']}` } }).status === 0 &&
   spawnSync('/usr/bin/python3', ['-c', 'import libvirt']).status === 0;
@@ -76,7 +77,11 @@ const hostLines = (text: string) => text.split('\n').map((line) => line.trimEnd(
 describe.skipIf(!available)('dnsmasq\'s files beside libvirt\'s', () => {
   let libvirt: Libvirt;
   beforeAll(async () => { libvirt = await openLibvirt(); }, 60_000);
-  afterAll(() => libvirt?.close());
+  afterAll(async () => {
+    await libvirt?.close();
+    // It leaves its tables behind, as it does on a machine.
+    await runProgram('nft', ['flush', 'ruleset']);
+  });
 
   it.each(Object.entries(documents))('%s', async (_, inner) => {
     const namespace = inner.includes('dnsmasq:') ? " xmlns:dnsmasq='http://libvirt.org/schemas/network/dnsmasq/1.0'" : '';

@@ -76,6 +76,7 @@ function failingAt(call: number, when: 'before' | 'after'): Commands & { calls: 
     require: (tool) => real.require(tool),
     run: (tool, argv, options) => pass(tool, () => real.run(tool, argv, options)),
     read: (tool, argv) => pass(tool, () => real.read(tool, argv)),
+    follow: (tool, argv, onLine) => real.follow(tool, argv, onLine),
   };
 }
 
