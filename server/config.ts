@@ -37,6 +37,8 @@ export interface Config {
     /** Where upstream name servers are read from. */
     resolvConf: string;
   };
+  /** Who guards networks; `auto`: nftables where nft is, else iptables. */
+  firewall: { backend: 'auto' | 'nftables' | 'iptables' | 'none' };
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
 }
 
@@ -74,6 +76,7 @@ export function defaultConfig(root: string): Config {
       certificate: join(pki, 'server.pem'), key: join(pki, 'server-key.pem'), ca: join(pki, 'ca.pem'), requireClientCertificate: true,
     },
     dnsmasq: { user: '', resolvConf: '/etc/resolv.conf' },
+    firewall: { backend: 'auto' },
     log: { level: 'info' },
   };
 }
@@ -103,6 +106,7 @@ const keys: Record<string, Record<string, [field: string, check: Check]>> = {
     key: ['key', path], ca: ['ca', path], require_client_certificate: ['requireClientCertificate', yesNo],
   },
   dnsmasq: { user: ['user', account], resolv_conf: ['resolvConf', path] },
+  firewall: { backend: ['backend', oneOf('auto', 'nftables', 'iptables', 'none')] },
   log: { level: ['level', oneOf('debug', 'info', 'warn', 'error')] },
 };
 

@@ -31,12 +31,14 @@ export async function openEmbeddedDriver(root: string): Promise<EmbeddedDriver> 
 
 /** Opens the host driver as a configuration says. */
 export async function openConfiguredDriver(config: Config, log: Log): Promise<EmbeddedDriver> {
-  const { folders, dnsmasq } = config;
+  const { folders, dnsmasq, firewall } = config;
   await prepareFolder(folders.run, 0o755);
   const lock = await openLock(join(folders.run, 'vnetd.lock'));
   try {
     const store = await openFileStore(folders);
-    const host = await openLinuxHost({ varFolder: folders.var, runFolder: folders.run, dnsmasqUser: dnsmasq.user, resolvConf: dnsmasq.resolvConf, log });
+    const host = await openLinuxHost({
+      varFolder: folders.var, runFolder: folders.run, dnsmasqUser: dnsmasq.user, resolvConf: dnsmasq.resolvConf, firewall: firewall.backend, log,
+    });
     const { summary, missing } = await host.probe();
     log.info({ summary }, 'host');
     for (const sentence of missing) log.warn({}, sentence);

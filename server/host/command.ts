@@ -5,11 +5,15 @@
  */
 import { access, constants } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 
 /** The programs of the Linux host, each with the Debian package that has it. */
-const packages = { ip: 'iproute2', nft: 'nftables', dnsmasq: 'dnsmasq-base' } as const;
+const packages = {
+  ip: 'iproute2', nft: 'nftables', dnsmasq: 'dnsmasq-base',
+  'iptables-save': 'iptables', 'iptables-restore': 'iptables', 'ip6tables-save': 'iptables', 'ip6tables-restore': 'iptables',
+} as const;
 
 /** A program that the host driver runs. */
 export type Tool = keyof typeof packages;
@@ -38,8 +42,25 @@ export interface Commands {
   /** Runs a program that changes nothing, for what it prints. Throws as run does. */
   read(tool: Tool, argv: readonly string[]): Promise<string>;
 
+  /**
+   * Starts a program that runs until it is closed, and hands over each line
+   * that it prints. It ends with this process; where this process is killed, as
+   * soon as it prints again.
+   *
+   * @throws {NetworkError} SYSTEM_ERROR if it is not installed
+   */
+  follow(tool: Tool, argv: readonly string[], onLine: (line: string) => void): Promise<Following>;
+
   /** Checks that a program is there. @throws {NetworkError} SYSTEM_ERROR if it is not installed */
   require(tool: Tool): Promise<void>;
+}
+
+/** A program that runs beside this one. */
+export interface Following {
+  /** Settles when it has ended, with what it said or what became of it. */
+  ended: Promise<string>;
+  /** Ends it. */
+  close(): void;
 }
 
 /** A program that failed. INTERNAL_ERROR, as libvirt has it. */
@@ -93,6 +114,13 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
     require: async (tool) => void await locate(tool),
     run: async (tool, argv, options = {}) => void await execute(tool, argv, 'ignore', options),
     read: (tool, argv) => execute(tool, argv, 'pipe', {}),
+    follow: async (tool, argv, onLine) => {
+      const child = execa(await locate(tool), argv, {
+        env: environment, extendEnv: false, cwd: '/', stdin: 'ignore', buffer: { stdout: false }, reject: false, killSignal: 'SIGKILL',
+      });
+      createInterface({ input: child.stdout }).on('line', onLine);
+      return { ended: child.then((result) => wordsOf(result, 0)), close: () => void child.kill() };
+    },
   };
 }
 
@@ -106,7 +134,7 @@ async function search(tool: Tool, given: string | undefined): Promise<string | u
 }
 
 function notInstalled(tool: Tool): NetworkError {
-  return new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot run '${tool}': this host has no such program`, {
+  return new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot find '${tool}' on this host`, {
     hint: `install it; on Debian and Ubuntu: apt-get install ${packages[tool]}`,
   });
 }

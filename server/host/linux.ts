@@ -13,8 +13,9 @@ import type { Log } from '../log.js';
 import { openCommands, type Commands, type Tool } from './command.js';
 import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
+import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
 import type { Firewall } from './firewall/firewall.js';
-import { openNftables } from './firewall/nftables.js';
+import { openWatch, type Watch } from './firewall/watch.js';
 import { ownBridges, raiseBridge, removeBridge, silenceIpv6 } from './link.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
@@ -33,6 +34,8 @@ export interface LinuxHostOptions {
   dnsmasqUser: string;
   /** Where upstream name servers are read from. */
   resolvConf: string;
+  /** Who guards networks; `auto` unless given. */
+  firewall?: FirewallChoice;
   log: Log;
   /** Absolute paths of programs that are not to be searched for. */
   toolPaths?: Partial<Record<Tool, string>>;
@@ -44,19 +47,26 @@ export interface LinuxHostOptions {
 export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const { varFolder, runFolder, resolvConf, log, commands = openCommands(options.toolPaths) } = options;
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
-  return new LinuxHost(commands, openNftables(commands), dnsmasq, log);
+  try {
+    const firewall = await chooseFirewall(options.firewall ?? 'auto', commands);
+    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, log);
+  } catch (error) {
+    dnsmasq.close();
+    throw error;
+  }
 }
 
 class LinuxHost implements Host {
   constructor(
     private readonly commands: Commands,
     private readonly firewall: Firewall,
+    private readonly watch: Watch,
     private readonly dnsmasq: Dnsmasq,
     private readonly log: Log,
   ) {}
 
   probe(): Promise<HostReport> {
-    return probeLinux(this.commands);
+    return probeLinux(this.commands, this.firewall);
   }
 
   async bringUp(plan: NetworkPlan): Promise<void> {
@@ -73,11 +83,12 @@ class LinuxHost implements Host {
     const back = openWayBack(this.log);
     try {
       back.push('firewall', () => this.firewall.remove(plan));
-      await together(this.serve(plan, rendered, back), this.firewall.apply(plan), enableForwarding(families));
+      await together(this.serve(plan, rendered, back), this.firewall.apply([plan]), enableForwarding(families));
     } catch (error) {
       await back.go();
       throw error;
     }
+    this.watch.guard(plan);
   }
 
   /** The bridge, and on it DHCP and DNS. */
@@ -90,6 +101,7 @@ class LinuxHost implements Host {
 
   async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
     if (!isManaged(plan.definition)) return;
+    this.watch.release(plan);
     const steps = { dnsmasq: this.dnsmasq.stop(plan, options), bridge: removeBridge(this.commands, plan), firewall: this.firewall.remove(plan) };
     const results = await Promise.allSettled(Object.values(steps));
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
@@ -114,18 +126,25 @@ class LinuxHost implements Host {
     const [bridges, firewalls, processes] = await Promise.all([
       ownBridges(this.commands, plans), this.firewall.present(plans), Promise.all(plans.map((plan) => this.dnsmasq.runs(plan))),
     ]);
-    return plans.map((_, index) => ({ bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! }));
+    return plans.map((plan, index) => {
+      const standing = { bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! };
+      // Nothing more is asked of the host for a network that stands in full: it is guarded from here on.
+      if (standing.bridge && standing.firewall) this.watch.guard(plan);
+      return standing;
+    });
   }
 
   async refresh(plan: NetworkPlan, standing: Standing): Promise<void> {
     const rendered = this.dnsmasq.render(plan);
     await together(
-      standing.firewall ? undefined : this.firewall.apply(plan),
+      standing.firewall ? undefined : this.firewall.apply([plan]),
       standing.dnsmasq ? undefined : rendered && this.dnsmasq.write(plan, rendered).then(() => this.dnsmasq.start(plan)),
     );
+    this.watch.guard(plan);
   }
 
   async close(): Promise<void> {
+    await this.watch.close();
     this.dnsmasq.close();
   }
 }

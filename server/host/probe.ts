@@ -8,25 +8,33 @@ import { release } from 'node:os';
 import { NetworkError } from '../../shared/errors.js';
 import type { HostReport } from '../driver/host.js';
 import type { Commands, Tool } from './command.js';
+import type { Firewall } from './firewall/firewall.js';
+
+/** With the kind: (nf_tables) or (legacy). */
+const xtables = { argv: ['--version'], pattern: /v([\d.]+(?: \(\w+\))?)/ };
 
 /** How each program tells its version, and where it stands in the answer. */
 const versions: Record<Tool, { argv: string[]; pattern: RegExp }> = {
   ip: { argv: ['-V'], pattern: /iproute2-([\w.]+)/ },
   nft: { argv: ['--version'], pattern: /v([\d.]+)/ },
+  'iptables-restore': xtables, 'ip6tables-restore': xtables, 'iptables-save': xtables, 'ip6tables-save': xtables,
   dnsmasq: { argv: ['--version'], pattern: /[Vv]ersion ([\w.]+)/ },
 };
 
 /** Looks at the machine. Throws for nothing. */
-export async function probeLinux(commands: Commands): Promise<HostReport> {
+export async function probeLinux(commands: Commands, firewall: Firewall): Promise<HostReport> {
   const missing: string[] = [];
-  const found = await Promise.all(Object.entries(versions).map(async ([tool, { argv, pattern }]) => {
+  const tools: Tool[] = ['ip', ...firewall.tools, 'dnsmasq'];
+  const found = await Promise.all(tools.map(async (tool) => {
+    const { argv, pattern } = versions[tool];
     try {
-      return `${tool} ${pattern.exec(await commands.read(tool as Tool, argv))?.[1] ?? '(version unknown)'}`;
+      return `${tool} ${pattern.exec(await commands.read(tool, argv))?.[1] ?? '(version unknown)'}`;
     } catch (error) {
       missing.push(describe(error));
       return undefined;
     }
   }));
+  if (firewall.tools.length === 0) await firewall.require().catch((error: unknown) => missing.push(describe(error)));
   if (!await access('/proc/sys/net/ipv4/ip_forward', constants.W_OK).then(() => true, () => false)) {
     missing.push('/proc/sys/net cannot be written, so no network can be started: run the daemon as root');
   }

@@ -47,6 +47,12 @@ export function safeAddress(text: string): string {
   return parsed.address;
 }
 
+/** Gives a subnet such as 192.168.122.0/24 back. @throws {NetworkError} INTERNAL_ERROR if it is none */
+export function safeSubnet(text: string): string {
+  const [address = '', prefix = ''] = text.split('/');
+  return `${safeAddress(address)}/${safeNumber(Number(prefix), 0, 128)}`;
+}
+
 /** Gives a whole number's text. @throws {NetworkError} INTERNAL_ERROR if it is not in the range */
 export function safeNumber(value: number, min: number, max: number): string {
   if (!Number.isInteger(value) || value < min || value > max) throw refuse(String(value), `is not from ${min} to ${max}`);

@@ -15,7 +15,7 @@
  * Does not know: nft, what stands already.
  */
 import type { NetworkPlan } from '../../driver/host.js';
-import { safeAddress, safeInterface, safeNumber, uuidDigits } from '../safe-text.js';
+import { safeAddress, safeInterface, safeNumber, safeSubnet, uuidDigits } from '../safe-text.js';
 import { policyOf, type Passage, type Policy, type Translation } from './policy.js';
 
 /** The table, as nft's commands name it. */
@@ -136,11 +136,6 @@ function through(side: 'oifname' | 'iifname', device: string | undefined): strin
 
 function keyword(family: 'ipv4' | 'ipv6'): 'ip' | 'ip6' {
   return family === 'ipv4' ? 'ip' : 'ip6';
-}
-
-function safeSubnet(subnet: string): string {
-  const [address = '', prefix = ''] = subnet.split('/');
-  return `${safeAddress(address)}/${safeNumber(Number(prefix), 0, 128)}`;
 }
 
 function span(start: string, end: string): string {

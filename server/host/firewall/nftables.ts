@@ -5,8 +5,9 @@
  */
 import type { NetworkPlan } from '../../driver/host.js';
 import { CommandError, type Commands } from '../command.js';
-import type { Firewall } from './firewall.js';
+import type { Firewall, Notice } from './firewall.js';
 import { chainName, chainsOf, maps, renderBase, renderDeletion, renderEnd, renderNetwork, renderRemoval, table } from './nftables-rules.js';
+import { openSeen } from './seen.js';
 
 /** What stands of our table. */
 interface Ruleset {
@@ -14,19 +15,22 @@ interface Ruleset {
   base: boolean;
   /** For each map, the chain that an interface's packets are sent to. */
   elements: Map<string, Map<string, string>>;
-  /** For each chain, the number of its rules. */
-  chains: Map<string, number>;
+  /** For each chain, its rules as nft's JSON. */
+  chains: Map<string, string[]>;
 }
 
 /** One object of `nft -j list`. */
 interface Listed {
   map?: { name: string; elem?: [string, { jump?: { target: string } }][] };
   chain?: { name: string };
-  rule?: { chain: string };
+  rule?: { chain: string; expr: unknown };
 }
 
 /** The rules that the base chains have. */
 const baseRules = { forward: 2, postrouting: 1 } as const;
+
+/** Under which the base chains are remembered: no network's UUID. */
+const baseKey = 'base';
 
 /** Opens the nftables firewall. Nothing is done until a network is guarded. */
 export function openNftables(commands: Commands): Firewall {
@@ -34,6 +38,9 @@ export function openNftables(commands: Commands): Firewall {
 }
 
 class Nftables implements Firewall {
+  readonly name = 'nftables';
+  readonly tools = ['nft'] as const;
+  private readonly seen = openSeen();
   /** The kernel lets one transaction in at a time; a second one at once would be done over. */
   private last: Promise<unknown> = Promise.resolve();
   /** Whether the base stood when it was last seen; undefined if that is not known. */
@@ -45,10 +52,11 @@ class Nftables implements Firewall {
     return this.commands.require('nft');
   }
 
-  async apply(plan: NetworkPlan): Promise<void> {
-    const rules = renderNetwork(plan);
+  async apply(plans: readonly NetworkPlan[]): Promise<void> {
+    const rules = plans.map(renderNetwork).join('');
     if (rules === '') return;
     return this.serial(async () => {
+      for (const { uuid } of plans) this.seen.forget(uuid);
       if (this.baseStands !== undefined) {
         const first = this.baseStands ? rules : renderBase() + rules;
         if (await this.attempt(first)) {
@@ -57,7 +65,8 @@ class Nftables implements Firewall {
         }
       }
       const stands = await this.look();
-      await this.transact((stands?.base === true ? '' : renderBase()) + renderStrangers(stands, plan) + rules);
+      this.seen.forget(baseKey);
+      await this.transact((stands?.base === true ? '' : renderBase()) + plans.map((plan) => renderStrangers(stands, plan)).join('') + rules);
       this.baseStands = true;
     });
   }
@@ -85,10 +94,24 @@ class Nftables implements Firewall {
     if (wanted.every((chains) => chains.length === 0)) return Promise.resolve(plans.map(() => true));
     return this.serial(async () => {
       const stands = await this.look();
-      this.baseStands = stands?.base === true;
-      return plans.map(({ bridge }, index) => wanted[index]!.length === 0 || (stands?.base === true && wanted[index]!.every(({ map, name, rules }) =>
-        stands.elements.get(map)?.get(bridge) === name && stands.chains.get(name) === rules.length)));
+      this.baseStands = stands?.base === true && this.seen.isSame(baseKey, contents(stands, Object.keys(baseRules)));
+      return plans.map((plan, index) => this.isPresent(plan, wanted[index]!, stands));
     });
+  }
+
+  async holdsAny(): Promise<boolean> {
+    return await this.serial(() => this.look()) !== undefined;
+  }
+
+  async notice(): Promise<Notice> {
+    return { tool: 'nft', argv: ['monitor'], concerns: new RegExp(`\\b${table}\\b`) };
+  }
+
+  private isPresent({ uuid, bridge }: NetworkPlan, chains: ReturnType<typeof chainsOf>, stands: Ruleset | undefined): boolean {
+    if (chains.length === 0) return true;
+    if (stands === undefined || this.baseStands !== true) return false;
+    return chains.every(({ map, name, rules }) => stands.elements.get(map)?.get(bridge) === name && stands.chains.get(name)?.length === rules.length)
+      && this.seen.isSame(uuid, contents(stands, chains.map(({ name }) => name)));
   }
 
   private serial<T>(step: () => Promise<T>): Promise<T> {
@@ -126,14 +149,19 @@ class Nftables implements Firewall {
 /** Reads `nft --json list table`. */
 export function parseRuleset(json: string): Ruleset {
   const elements = new Map<string, Map<string, string>>();
-  const chains = new Map<string, number>();
+  const chains = new Map<string, string[]>();
   for (const { map, chain, rule } of (JSON.parse(json) as { nftables: Listed[] }).nftables) {
     if (map !== undefined) elements.set(map.name, new Map((map.elem ?? []).map(([key, verdict]) => [key, verdict.jump?.target ?? ''])));
-    if (chain !== undefined) chains.set(chain.name, chains.get(chain.name) ?? 0);
-    if (rule !== undefined) chains.set(rule.chain, (chains.get(rule.chain) ?? 0) + 1);
+    if (chain !== undefined) chains.set(chain.name, chains.get(chain.name) ?? []);
+    if (rule !== undefined) chains.set(rule.chain, [...chains.get(rule.chain) ?? [], JSON.stringify(rule.expr)]);
   }
-  const base = maps.every((map) => elements.has(map)) && Object.entries(baseRules).every(([chain, count]) => chains.get(chain) === count);
+  const base = maps.every((map) => elements.has(map)) && Object.entries(baseRules).every(([chain, count]) => chains.get(chain)?.length === count);
   return { base, elements, chains };
+}
+
+/** What stands in chains, in one text. */
+function contents({ chains }: Ruleset, names: string[]): string {
+  return JSON.stringify(names.map((name) => chains.get(name)));
 }
 
 /** Deletes what another network left behind for a network's bridge. */

@@ -1,0 +1,257 @@
+/**
+ * Who may reach whom, decided by packets: every mode of forwarding against
+ * every other, the host and the outside; TCP and one-way UDP; IPv4 and IPv6;
+ * with each firewall. The table is libvirt's, but for one cell: UDP from an
+ * isolated network does not reach a routed one either.
+ */
+import { writeFile } from 'node:fs/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Host } from '../../server/driver/host.js';
+import { until } from '../processes.js';
+import { openLabHost, planFrom } from './embedded-host.js';
+import { addresses, openLab, runProgram, type Guest, type Lab, type Place } from './lab.js';
+
+type Family = 'ipv4' | 'ipv6';
+
+/**
+ * `own`: reached, and seen with its own address. `host`: reached, and seen as
+ * the host. `no`: refused with port unreachable, and nothing arrives.
+ */
+const table = `
+from \\ to    same  isolated  nat  route  open  outside  host
+isolated     own   no        no   no     no    no       own
+nat          own   no        no   host   host  host     own
+route        own   no        no   own    own   own      own
+open         own   no        no   own    own   own      own
+outside      -     no        no   own    own   -        own
+host         -     own       own  own    own   own      -
+`;
+
+const modes = ['isolated', 'nat', 'route', 'open'] as const;
+type Mode = typeof modes[number];
+
+/** Each mode twice: those that are left and a neighbour in the first, those that are reached in the second. */
+const networks = modes.flatMap((mode, index) => [1, 2].map((which) => ({ name: `${mode}${which}`, mode, number: index * 2 + which })));
+type Network = typeof networks[number];
+
+const subnet = { ipv4: (number: number) => `10.77.${number}.`, ipv6: (number: number) => `fd00:77:${number}::` };
+const gateway = (family: Family, { number }: Pick<Network, 'number'>) => `${subnet[family](number)}1`;
+
+function forwardOf(mode: Mode): string {
+  if (mode === 'isolated') return '';
+  return mode === 'nat' ? "<forward mode='nat'><nat ipv6='yes'/></forward>" : `<forward mode='${mode}'/>`;
+}
+
+function document({ name, number }: Pick<Network, 'name' | 'number'>, forward: string, ips = `
+    <ip address='${gateway('ipv4', { number })}' prefix='24'/><ip family='ipv6' address='${gateway('ipv6', { number })}' prefix='64'/>`): string {
+  return `<network ipv6='yes'><name>${name}</name><uuid>4b6bd1a5-3c5e-4f0e-9f10-0000000000${String(number).padStart(2, '0')}</uuid>${forward}
+    <bridge name='lab-${name}' stp='off' delay='0'/><dns enable='no'/>${ips}</network>`;
+}
+
+/** One who sends or is sent to, with its addresses. */
+interface End {
+  place: Place;
+  ipv4: string;
+  ipv6: string;
+}
+
+/** The table's rows; undefined where there is nothing to try. */
+function rows(): Map<string, Map<string, string>> {
+  const [header = '', ...lines] = table.trim().split('\n');
+  const columns = header.replace('from \\ to', '').trim().split(/\s+/);
+  return new Map(lines.map((line) => {
+    const [from = '', ...cells] = line.split(/\s+/);
+    return [from, new Map(columns.map((column, index): [string, string] => [column, cells[index]!]).filter(([, cell]) => cell !== '-'))];
+  }));
+}
+
+/** Lets the host say no as often as it has to: a kernel limits how many refusals it sends. */
+async function lettingRefuse(): Promise<void> {
+  await writeFile('/proc/sys/net/ipv4/icmp_ratelimit', '0');
+  await writeFile('/proc/sys/net/ipv6/icmp/ratelimit', '0');
+  for (const limit of ['icmp_msgs_per_sec', 'icmp_msgs_burst']) await writeFile(`/proc/sys/net/ipv4/${limit}`, '100000').catch(() => undefined);
+}
+
+describe.each(['nftables', 'iptables'] as const)('with %s', (firewall) => {
+  let lab: Lab;
+  let host: Host;
+  const up: ReturnType<typeof planFrom>[] = [];
+  const guests = new Map<string, Guest & End>();
+  let probes = 0;
+
+  const start = async (xml: string) => {
+    const plan = planFrom(xml);
+    await host.bringUp(plan);
+    up.push(plan);
+  };
+
+  /** A guest of a network, with both addresses and the host as its way out. */
+  const plug = async (name: string, network: { name: string; number: number }, last = 7) => {
+    const guest = await lab.guest(`lab-${network.name}`, name);
+    const [ipv4, ipv6] = (['ipv4', 'ipv6'] as const).map((family) => `${subnet[family](network.number)}${last}`) as [string, string];
+    await guest.setAddress(`${ipv4}/24`, gateway('ipv4', network));
+    await guest.setAddress(`${ipv6}/64`, gateway('ipv6', network));
+    guests.set(name, { ...guest, place: guest, ipv4, ipv6 });
+  };
+
+  beforeAll(async () => {
+    lab = await openLab();
+    await lettingRefuse();
+    host = await openLabHost(lab, { firewall });
+    await Promise.all(networks.map((network) => start(document(network, forwardOf(network.mode)))));
+    for (const network of networks) await plug(network.name, network);
+    for (const network of networks) if (network.name.endsWith('1')) await plug(`${network.name}same`, network, 8);
+    for (const [name, guest] of guests) {
+      const network = networks.find((each) => name.startsWith(each.name))!;
+      await until(`the way of ${name}`, async () => (await guest.reach(gateway('ipv6', network))).reached && (await guest.reach(gateway('ipv4', network))).reached);
+    }
+  });
+
+  afterAll(async () => {
+    for (const plan of up) await host?.tearDown(plan, { forget: true });
+    await host?.close();
+    await lab?.close();
+  });
+
+  const outside = (): End => ({ place: lab.outside, ...addresses.outside });
+  const source = (from: string): End => (
+    from === 'outside' ? outside() : from === 'host' ? { place: lab.host, ...addresses.up0 } : guests.get(`${from}1`)!);
+
+  /** Who is meant, and how the host is seen there. */
+  const destination = (from: string, to: string): End & { host: { ipv4: string; ipv6: string } } => {
+    if (to === 'outside') return { ...outside(), host: addresses.up0 };
+    if (to === 'host') {
+      const near = networks.find(({ name }) => name === `${from}1`);
+      const own = near === undefined ? addresses.up0 : { ipv4: gateway('ipv4', near), ipv6: gateway('ipv6', near) };
+      return { place: lab.host, ...own, host: own };
+    }
+    const name = to === 'same' ? `${from}1same` : `${to}2`;
+    const network = networks.find((each) => name.startsWith(each.name))!;
+    return { ...guests.get(name)!, host: { ipv4: gateway('ipv4', network), ipv6: gateway('ipv6', network) } };
+  };
+
+  /** Tries one cell. */
+  const cell = async (from: string, to: string, protocol: 'tcp' | 'udp', family: Family): Promise<string> => {
+    const sender = source(from);
+    const receiver = destination(from, to);
+    const message = `probe ${probes += 1}`;
+    const { reached, seen, why } = await sender.place.reach(receiver[family], { protocol, message });
+    if (!reached) return (await receiver.place.heard()).includes(message) ? 'one way' : why === 'ECONNREFUSED' ? 'no' : `${why}`;
+    if (from === 'host' && seen?.address === receiver.host[family]) return 'own';
+    if (seen?.address === sender[family]) return 'own';
+    return seen?.address === receiver.host[family] ? 'host' : `as ${seen?.address}`;
+  };
+
+  it.each([['tcp', 'ipv4'], ['udp', 'ipv4'], ['tcp', 'ipv6'], ['udp', 'ipv6']] as const)('the table holds for %s and %s', async (protocol, family) => {
+    const found = await Promise.all([...rows()].map(async ([from, expected]) => {
+      const cells = await Promise.all([...expected.keys()].map(async (to) => [to, await cell(from, to, protocol, family)]));
+      return [from, Object.fromEntries(cells)];
+    }));
+    expect(Object.fromEntries(found)).toEqual(Object.fromEntries([...rows()].map(([from, expected]) => [from, Object.fromEntries(expected)])));
+  });
+
+  it('every address of the host is the host\'s own affair', async () => {
+    for (const mode of modes) {
+      for (const family of ['ipv4', 'ipv6'] as const) {
+        for (const other of networks) {
+          expect(await guests.get(`${mode}1`)!.reach(gateway(family, other)), `${mode} to ${other.name}`).toMatchObject({ reached: true });
+        }
+      }
+    }
+  });
+
+  it('what is sent to everyone reaches the neighbours and nobody else', async () => {
+    const everyone = [lab.outside, lab.elsewhere, ...[...guests.values()].map(({ place }) => place)];
+    for (const mode of modes) {
+      const sender = guests.get(`${mode}1`)!;
+      const targets = ['255.255.255.255', `${subnet.ipv4(networks.find(({ name }) => name === `${mode}1`)!.number)}255`, 'ff02::1%eth0'];
+      for (const target of targets) {
+        const message = `to all ${probes += 1}`;
+        await sender.exec(process.execPath, '-e', shout, target, message);
+        await until(`${mode} to ${target}`, async () => (await guests.get(`${mode}1same`)!.heard()).includes(message), 3000);
+        const others = everyone.filter((place) => !place.name.startsWith(`${mode}1`));
+        const heard = await Promise.all(others.map(async (place) => (await place.heard()).includes(message) ? place.name : ''));
+        expect(heard.filter((name) => name !== ''), `${mode} to ${target}`).toEqual([]);
+      }
+      // A broadcast of another network is nothing that a router passes on.
+      const message = `to all there ${probes += 1}`;
+      await sender.exec(process.execPath, '-e', shout, `${subnet.ipv4(6)}255`, message);
+      expect(await sender.reach(gateway('ipv4', { number: 6 }))).toMatchObject({ reached: true });
+      expect(await guests.get('route2')!.heard()).not.toContain(message);
+    }
+  });
+
+  it('what is too big is told to a guest by a router beyond the host', async () => {
+    await lab.outside.exec('sh', '-c', `echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding
+      ip link add narrow mtu 1300 type veth peer name beyond; ip link set narrow up; ip link set beyond up
+      ip route add 192.0.2.0/24 dev narrow; ip route add 2001:db8:9::/64 dev narrow`);
+    for (const mode of ['nat', 'route', 'open']) {
+      const guest = guests.get(`${mode}1`)!;
+      for (const far of ['192.0.2.9', '2001:db8:9::9']) {
+        await until(`path MTU of ${mode} to ${far}`, async () => {
+          await guest.exec('ping', '-c', '1', '-W', '1', '-M', 'do', '-s', '1372', far).catch(() => undefined);
+          return (await guest.exec('ip', 'route', 'get', far)).includes('mtu 1300');
+        });
+      }
+    }
+  });
+
+  it('a network without addresses lets nothing through, of either family', async () => {
+    const bare = { name: 'bare', number: 9 };
+    await start(document(bare, '', ''));
+    await plug('bare', bare);
+    await lab.host.exec('ip', 'address', 'add', '10.77.9.1/24', 'dev', 'lab-bare');
+    const guest = guests.get('bare')!;
+    expect(await guest.reach('10.77.9.1')).toMatchObject({ reached: true });
+    expect(await guest.reach(addresses.outside.ipv4)).toEqual({ reached: false, why: 'ECONNREFUSED' });
+    expect(await lab.outside.reach('10.77.9.7')).toEqual({ reached: false, why: 'ECONNREFUSED' });
+    await writeFile('/proc/sys/net/ipv6/conf/lab-bare/disable_ipv6', '0');
+    await lab.host.exec('ip', 'address', 'add', 'fd00:77:9::1/64', 'dev', 'lab-bare', 'nodad');
+    await until('IPv6 of the host', async () => (await guest.reach('fd00:77:9::1')).reached);
+    expect(await guest.reach(addresses.outside.ipv6)).toEqual({ reached: false, why: 'ECONNREFUSED' });
+    expect(await lab.outside.reach('fd00:77:9::7')).toEqual({ reached: false, why: 'ECONNREFUSED' });
+  });
+
+  it('NAT takes addresses and ports of its ranges, through one device, and leaves IPv6 routed', async () => {
+    const ranged = { name: 'ranged', number: 10 };
+    await start(document(ranged, "<forward mode='nat' dev='up0'><nat><address start='198.51.100.40' end='198.51.100.43'/><port start='3000' end='3999'/></nat></forward>"));
+    await plug('ranged', ranged);
+    for (const address of ['40', '41', '42', '43']) await lab.host.exec('ip', 'address', 'add', `198.51.100.${address}/32`, 'dev', 'up0');
+    const guest = guests.get('ranged')!;
+    await until('its way', async () => (await guest.reach(gateway('ipv6', ranged))).reached);
+    for (const protocol of ['tcp', 'udp'] as const) {
+      const { seen } = await guest.reach(addresses.outside.ipv4, { protocol });
+      expect(seen?.address).toMatch(/^198\.51\.100\.4[0-3]$/);
+      expect(seen?.port).toSatisfy((port: number) => port >= 3000 && port <= 3999);
+      expect(await guest.reach(addresses.elsewhere.ipv4, { protocol })).toEqual({ reached: false, why: 'ECONNREFUSED' });
+      expect(await guest.reach(addresses.outside.ipv6, { protocol })).toMatchObject({ seen: { address: guest.ipv6 } });
+      expect(await lab.outside.reach(guest.ipv6, { protocol })).toMatchObject({ seen: { address: addresses.outside.ipv6 } });
+      expect(await lab.elsewhere.reach(guest.ipv6, { protocol })).toEqual({ reached: false, why: 'ECONNREFUSED' });
+    }
+    expect(await guest.exec('ping', '-c', '1', '-W', '2', addresses.outside.ipv4)).toContain(' 0% packet loss');
+  });
+
+  it('nobody leaves with an address that is not of its network', async () => {
+    const guest = guests.get('route1')!;
+    await guest.exec('ip', 'address', 'add', '172.30.0.1/32', 'dev', 'lo');
+    await guest.exec('ip', 'route', 'add', `${addresses.elsewhere.ipv4}/32`, 'via', gateway('ipv4', { number: 5 }), 'src', '172.30.0.1');
+    await lab.host.exec('ip', 'route', 'add', '172.30.0.1/32', 'via', guest.ipv4);
+    expect(await guest.reach(addresses.elsewhere.ipv4)).toEqual({ reached: false, why: 'ECONNREFUSED' });
+  });
+
+  it('nothing is left of the rules when the last network goes', async () => {
+    for (const plan of up.splice(0)) await host.tearDown(plan, { forget: true });
+    const left = await Promise.all([['nft', 'list', 'ruleset'], ['iptables-save'], ['ip6tables-save']].map(([program, ...argv]) => runProgram(program!, argv)));
+    expect(left.join('\n')).not.toMatch(/vnet/i);
+  });
+});
+
+/** Sends a datagram to a broadcast or multicast address. */
+const shout = `
+const { createSocket } = require('node:dgram');
+const [address, message] = process.argv.slice(1);
+const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+socket.bind(() => {
+  if (!address.includes(':')) socket.setBroadcast(true);
+  socket.send(message, 7, address, (error) => { if (error) throw error; socket.close(); });
+});`;
