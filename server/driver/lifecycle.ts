@@ -5,7 +5,7 @@
  * it, what a file is.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { formatNetwork, isManaged, parseNetwork, type NetworkDefinition } from '../../shared/definition/index.js';
+import { formatNetwork, isManaged, parseNetwork, validateNetwork, type NetworkDefinition } from '../../shared/definition/index.js';
 import type { Log } from '../log.js';
 import type { Host, NetworkPlan } from './host.js';
 import { identify, nameBridge, needsBridgeName, type IdentifiedDefinition } from './identity.js';
@@ -172,6 +172,7 @@ function refuseTakenBridge(register: Register, definition: IdentifiedDefinition)
 /** Makes a definition live: checked against its neighbours, recorded, brought up, recorded again. */
 async function raise(estate: Estate, record: NetworkRecord, definition: IdentifiedDefinition): Promise<void> {
   const live = withLiveDefaults(definition);
+  refuseUnsound(live);
   const { routes } = await estate.host.observe([]);
   refuseOverlap(estate.register, record, live, routes);
   record.rising = live;
@@ -190,6 +191,19 @@ async function raise(estate: Estate, record: NetworkRecord, definition: Identifi
     record.rising = undefined;
   }
   estate.log.info({ network: record.name, uuid: record.uuid, bridge: live.bridge?.name }, 'network started');
+}
+
+/**
+ * A file that a person wrote is loaded whatever it says, so that it can be
+ * seen and mended; what could never stand is refused here.
+ */
+function refuseUnsound(definition: IdentifiedDefinition): void {
+  const problems = validateNetwork(definition);
+  const [first] = problems;
+  if (first === undefined) return;
+  throw new NetworkError(first.code, `network '${definition.name}' cannot be started: ${first.path}: ${first.message}`, {
+    problems, hint: `mend it with: vnet edit ${definition.name}`,
+  });
 }
 
 /** After a failed start: nothing stands, nothing is recorded. The first error wins, so these only log. */

@@ -2,7 +2,7 @@
  * vnetd as a process, seen from outside: who is let in, what is refused, how it
  * starts and ends.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { readdir, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -13,10 +13,20 @@ import { connect } from '../../client/connect.js';
 import { ErrorCode } from '../../shared/errors.js';
 import { NetworkDriverDefinition } from '../../shared/gen/vnet/v1/network_driver.js';
 import { makeCertificates } from '../certificates.js';
-import { dist, openFolder, startDaemon } from '../processes.js';
+import { dist, openFolder, startDaemon, until } from '../processes.js';
 import { openServing, type Serving } from '../serving.js';
 
 const run = promisify(execFile);
+
+/** A stand-in for systemd: prints every message that comes to its socket. */
+const listen = `
+import socket, sys
+server = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+server.bind(sys.argv[1])
+print('listening')
+while True: print(server.recv(4096).decode())
+`;
+const notify = await run('systemd-notify', ['--version']).then(() => run('python3', ['-V'])).then(() => true, () => false);
 let serving: Serving;
 beforeAll(async () => { serving = await openServing('test'); });
 afterAll(() => serving?.close());
@@ -142,6 +152,26 @@ describe('the daemon', () => {
     const second = await startDaemon(['--root', folder.path, '--driver', 'test']);
     expect(await second.stop()).toBe(0);
     await folder.close();
+  });
+
+  it.skipIf(!notify)('tells systemd that it is ready, and that it stops', async () => {
+    const folder = await openFolder();
+    const socket = join(folder.path, 'notify');
+    const listener = spawn('python3', ['-u', '-c', listen, socket], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let heard = '';
+    listener.stdout.setEncoding('utf8').on('data', (text: string) => { heard += text; });
+    await until('the listener', async () => heard.includes('listening'));
+    process.env['NOTIFY_SOCKET'] = socket;
+    try {
+      const daemon = await startDaemon(['--root', folder.path, '--driver', 'test']);
+      await until('READY=1', async () => heard.includes('READY=1'));
+      await daemon.stop();
+      await until('STOPPING=1', async () => heard.includes('STOPPING=1'));
+    } finally {
+      delete process.env['NOTIFY_SOCKET'];
+      listener.kill();
+      await folder.close();
+    }
   });
 
   it('does not take a socket that another one serves, or a file that is no socket', async () => {

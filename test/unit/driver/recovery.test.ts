@@ -105,6 +105,15 @@ describe('a daemon that starts', () => {
     expect(lines.join('\n')).toMatch(/named wrong\.xml but the network in it is named 'lab'/);
   });
 
+  it('loads a definition that can never stand, and refuses to start it', async () => {
+    await usedStore();
+    await store.saveDefinition('lab', xml.replace('255.255.255.0', '255.0.255.0'));
+    const host = watchedHost(whole);
+    const driver = await openHostDriver(host, store, log);
+    await expect(driver.networkCreate({ network: { name: 'lab', uuid: '' } })).rejects.toThrow(/network 'lab' cannot be started: network\/ip.*255\.0\.255\.0/);
+    expect(host.calls).toEqual([]);
+  });
+
   it('completes a definition that a person wrote without uuid, and keeps what it chose', async () => {
     await usedStore();
     await store.saveDefinition('hand', "<network><name>hand</name><bridge name='virbr9'/></network>");
