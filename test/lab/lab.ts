@@ -71,6 +71,8 @@ export async function openLab(): Promise<Lab> {
     if (failures.length > 0) throw new AggregateError(failures, 'the lab could not be closed in full');
   };
   try {
+    // What another test's programs left in the firewall is not this lab's.
+    await runProgram('nft', ['flush', 'ruleset']);
     const namespace = async (name: 'outside' | 'elsewhere', uplink: 'up0' | 'up1') => {
       await runProgram('ip', ['netns', 'add', name]);
       closers.push(() => runProgram('ip', ['netns', 'delete', name]));
