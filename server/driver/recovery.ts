@@ -15,7 +15,7 @@ import type { LiveRecord, SavedDefinition } from './store.js';
 const defaultSubnets = Array.from({ length: 254 - 122 + 1 }, (_, i) => 122 + i);
 
 /** How many networks start at the same time at boot: each start runs a few short programs. */
-const startsAtOnce = 8;
+const startsAtOnce = 32;
 
 /**
  * Brings the estate to where the last daemon left it. One network that cannot

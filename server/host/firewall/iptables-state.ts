@@ -32,6 +32,7 @@ export function stands(tables: Tables, wanted: readonly NetworkChain[]): boolean
     const chains = tables.get(table);
     const hook = hooks.find((each) => each.table === table)!;
     return chains?.get(hook.parent)?.includes(jumpTo(hook.chain)) === true
+      && chains.get(hook.chain)?.every(isOurs) === true
       && chains.get(name)?.length === rules.length
       && matches.every((match) => chains.get(hook.chain)?.includes(`${match} ${jumpTo(name)}`) === true);
   });
@@ -69,7 +70,7 @@ function renderTable(hook: Hook, chains: Chains, suffixes: Set<string>, wanted: 
   const ours = [...chains.keys()].filter((name) => suffixOf(name) !== undefined);
   const stale = ours.filter((name) => suffixes.has(suffixOf(name)!) && !kept.has(name));
   const last = wanted.length === 0 && ours.length === stale.length;
-  const jumps = chains.get(hook.chain) ?? [];
+  const jumps = (chains.get(hook.chain) ?? []).filter(isOurs);
   const gone = last && chains.has(hook.chain) ? [...stale, hook.chain] : stale;
   const commands = [
     ...(wanted.length === 0 ? [] : renderHook(hook, chains)),
@@ -85,14 +86,17 @@ function renderTable(hook: Hook, chains: Chains, suffixes: Set<string>, wanted: 
 /** The chain that networks share, and the one jump to it: before all others' rules, which might let a packet pass. */
 function renderHook(hook: Hook, chains: Chains): string[] {
   const [first, ...more] = hookJumps(hook, chains);
+  const rules = chains.get(hook.chain);
+  const pure = rules?.every(isOurs) === true;
   return [
-    ...(chains.has(hook.chain) ? [] : [`:${hook.chain} -`]),
+    // To name a chain that exists is to flush it: of what another program put in, nothing stays.
+    ...(pure ? [] : [`:${hook.chain} -`, ...(rules ?? []).filter(isOurs).map((rule) => `-A ${hook.chain} ${rule}`)]),
     ...(first === undefined ? [`-I ${hook.parent} ${jumpTo(hook.chain)}`] : []),
     ...more.map((rule) => `-D ${hook.parent} ${rule}`),
   ];
 }
 
-/** To name a chain that exists is to flush it. */
+/** A network's chain, made or made anew, and the jumps to it that are missing. */
 function renderChain(hook: Hook, { name, matches, rules }: NetworkChain, jumps: string[]): string[] {
   return [
     `:${name} -`,
@@ -111,6 +115,11 @@ function hookJumps(hook: Hook, chains: Chains): string[] {
 
 function jumpTo(chain: string): string {
   return `-j ${chain}`;
+}
+
+/** Whether a rule of a chain that networks share is one of ours. */
+function isOurs(rule: string): boolean {
+  return suffixOf(targetOf(rule)) !== undefined;
 }
 
 function targetOf(rule: string): string {

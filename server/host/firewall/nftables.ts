@@ -5,6 +5,7 @@
  */
 import type { NetworkPlan } from '../../driver/host.js';
 import { CommandError, type Commands } from '../command.js';
+import { openGathering } from '../gather.js';
 import type { Firewall, Notice } from './firewall.js';
 import { chainName, chainsOf, maps, renderBase, renderDeletion, renderEnd, renderNetwork, renderRemoval, table } from './nftables-rules.js';
 import { openSeen } from './seen.js';
@@ -43,6 +44,10 @@ class Nftables implements Firewall {
   private readonly seen = openSeen();
   /** The kernel lets one transaction in at a time; a second one at once would be done over. */
   private last: Promise<unknown> = Promise.resolve();
+  private readonly applying = openGathering<NetworkPlan>((plans) => this.load(plans));
+  private readonly removing = openGathering<NetworkPlan>((plans) => this.unload(plans));
+  /** The networks whose rules stand, as far as this process knows. */
+  private readonly guarded = new Set<string>();
   /** Whether the base stood when it was last seen; undefined if that is not known. */
   private baseStands: boolean | undefined;
 
@@ -53,40 +58,51 @@ class Nftables implements Firewall {
   }
 
   async apply(plans: readonly NetworkPlan[]): Promise<void> {
-    const rules = plans.map(renderNetwork).join('');
-    if (rules === '') return;
-    return this.serial(async () => {
-      for (const { uuid } of plans) this.seen.forget(uuid);
-      if (this.baseStands !== undefined) {
-        const first = this.baseStands ? rules : renderBase() + rules;
-        if (await this.attempt(first)) {
-          this.baseStands = true;
-          return;
-        }
-      }
-      const stands = await this.look();
-      this.seen.forget(baseKey);
-      await this.transact((stands?.base === true ? '' : renderBase()) + plans.map((plan) => renderStrangers(stands, plan)).join('') + rules);
-      this.baseStands = true;
-    });
+    await Promise.all(plans.filter((plan) => chainsOf(plan).length > 0).map((plan) => this.applying.add(plan)));
   }
 
   async remove(plan: NetworkPlan): Promise<void> {
-    const removal = renderRemoval(plan);
-    if (removal === '') return;
+    if (chainsOf(plan).length > 0) await this.removing.add(plan);
+  }
+
+  private load(plans: readonly NetworkPlan[]): Promise<void> {
+    const rules = plans.map(renderNetwork).join('');
     return this.serial(async () => {
-      if (this.baseStands === false) return;
-      const done = await this.attempt(removal);
-      const stands = await this.look();
-      const rest = done || stands === undefined ? '' : renderRest(stands, plan);
-      if (stands !== undefined && isEmptyWithout(stands, plan)) {
-        await this.transact(renderEnd());
-        this.baseStands = false;
-      } else if (rest !== '') {
-        await this.transact(rest);
-      }
-      if (stands === undefined) this.baseStands = false;
+      for (const { uuid } of plans) this.seen.forget(uuid);
+      if (this.baseStands !== true || !await this.attempt(rules)) await this.loadOnWhatStands(plans, rules);
+      this.baseStands = true;
+      for (const { uuid } of plans) this.guarded.add(uuid);
     });
+  }
+
+  /** Loads rules when the table may not be as it was thought to be: on a base, and in place of what strangers left. */
+  private async loadOnWhatStands(plans: readonly NetworkPlan[], rules: string): Promise<void> {
+    if (this.baseStands === false && await this.attempt(renderBase() + rules)) return;
+    const stands = await this.look();
+    this.seen.forget(baseKey);
+    await this.transact((stands?.base === true ? '' : renderBase()) + plans.map((plan) => renderStrangers(stands, plan)).join('') + rules);
+  }
+
+  private unload(plans: readonly NetworkPlan[]): Promise<void> {
+    return this.serial(async () => {
+      const done = this.baseStands !== false && await this.attempt(plans.map(renderRemoval).join(''));
+      for (const { uuid } of plans) this.guarded.delete(uuid);
+      // As long as others are guarded the table stays, and there is nothing to look for.
+      if (this.baseStands === false || (done && this.guarded.size > 0)) return;
+      const stands = await this.look();
+      if (stands === undefined) this.baseStands = false;
+      else await this.unloadRest(plans, stands, done);
+    });
+  }
+
+  private async unloadRest(plans: readonly NetworkPlan[], stands: Ruleset, done: boolean): Promise<void> {
+    if (isEmptyWithout(stands, plans)) {
+      await this.transact(renderEnd());
+      this.baseStands = false;
+      return;
+    }
+    const rest = done ? '' : plans.map((plan) => renderRest(stands, plan)).join('');
+    if (rest !== '') await this.transact(rest);
   }
 
   present(plans: readonly NetworkPlan[]): Promise<boolean[]> {
@@ -95,7 +111,9 @@ class Nftables implements Firewall {
     return this.serial(async () => {
       const stands = await this.look();
       this.baseStands = stands?.base === true && this.seen.isSame(baseKey, contents(stands, Object.keys(baseRules)));
-      return plans.map((plan, index) => this.isPresent(plan, wanted[index]!, stands));
+      const present = plans.map((plan, index) => this.isPresent(plan, wanted[index]!, stands));
+      for (const [index, { uuid }] of plans.entries()) if (present[index]! && wanted[index]!.length > 0) this.guarded.add(uuid);
+      return present;
     });
   }
 
@@ -178,8 +196,8 @@ function renderRest(stands: Ruleset, { uuid }: NetworkPlan): string {
   return renderDeletion(elements, names);
 }
 
-/** Whether the table has no network's chain but perhaps this one's. */
-function isEmptyWithout({ chains }: Ruleset, { uuid }: NetworkPlan): boolean {
-  const passed = new Set([...Object.keys(baseRules), ...maps.map((map) => chainName(map, uuid))]);
+/** Whether the table has no network's chain but perhaps these ones'. */
+function isEmptyWithout({ chains }: Ruleset, plans: readonly NetworkPlan[]): boolean {
+  const passed = new Set([...Object.keys(baseRules), ...plans.flatMap(({ uuid }) => maps.map((map) => chainName(map, uuid)))]);
   return [...chains.keys()].every((name) => passed.has(name));
 }

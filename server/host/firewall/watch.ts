@@ -21,8 +21,11 @@ export interface Watch {
 /** How long changes are let run on before the rules are looked at: a firewall's restart is many. */
 const settleMs = 150;
 
-/** How long until what has failed is tried again. */
+/** How long until what has failed is tried again, and between two repairs: another program may do it over and over. */
 const retryMs = 1000;
+
+/** How much longer than a look the rest after it is: our own changes are heard too, and hundreds of networks may be starting. */
+const restShare = 4;
 
 /** Opens a watch. It costs nothing until a network is guarded. */
 export function openWatch(firewall: Firewall, commands: Commands, log: Log): Watch {
@@ -35,6 +38,8 @@ class RuleWatch implements Watch {
   private opening: Promise<void> | undefined;
   /** How often to look where there is nothing to listen to. */
   private lookEveryMs: number | undefined;
+  /** No look before this time. */
+  private restUntilMs = -Infinity;
   private timer: NodeJS.Timeout | undefined;
   private checking: Promise<void> | undefined;
   private closed = false;
@@ -91,25 +96,32 @@ class RuleWatch implements Watch {
     if (this.closed) return;
     this.timer ??= setTimeout(() => {
       this.timer = undefined;
-      this.checking = (this.checking ?? Promise.resolve()).then(() => this.check()).then(() => {
-        if (this.lookEveryMs !== undefined) this.soon(this.lookEveryMs);
-      });
-    }, delayMs).unref();
+      this.checking = (this.checking ?? Promise.resolve()).then(() => this.check());
+    }, Math.max(delayMs, this.restUntilMs - performance.now())).unref();
   }
 
   /** Looks at all rules once, and applies those that are not as they were. */
   private async check(): Promise<void> {
+    const began = performance.now();
     try {
-      const plans = [...this.guarded.values()];
-      if (plans.length === 0) return;
-      const present = await this.firewall.present(plans);
-      const missing = plans.filter(({ uuid }, index) => !present[index]! && this.guarded.has(uuid));
-      if (missing.length === 0) return;
-      await this.firewall.apply(missing);
-      this.log.warn({ networks: missing.map(({ name }) => name) }, 'another program changed the firewall rules of networks: applied again');
+      const repaired = await this.repair([...this.guarded.values()]);
+      const ended = performance.now();
+      this.restUntilMs = ended + (repaired ? retryMs : restShare * (ended - began));
+      if (this.lookEveryMs !== undefined) this.soon(this.lookEveryMs);
     } catch (error) {
       this.log.error({ err: error }, 'firewall rules that another program changed could not be applied again');
       this.soon(retryMs);
     }
+  }
+
+  /** Gives whether anything had to be applied. */
+  private async repair(plans: NetworkPlan[]): Promise<boolean> {
+    if (plans.length === 0) return false;
+    const present = await this.firewall.present(plans);
+    const missing = plans.filter(({ uuid }, index) => !present[index]! && this.guarded.has(uuid));
+    if (missing.length === 0) return false;
+    await this.firewall.apply(missing);
+    this.log.warn({ networks: missing.map(({ name }) => name) }, 'another program changed the firewall rules of networks: applied again');
+    return true;
   }
 }

@@ -78,13 +78,13 @@ describe('the nftables firewall', () => {
     expect(transactions[1]).toBe(`${maps.map((map) => `delete element inet vnet ${map} { "virbr0" }\n`).join('')}${renderNetwork(nat)}`);
   });
 
-  it('removes a network and leaves the others, and removes the table with the last', async () => {
-    const { transactions, firewall } = recorder([listing([nat]), listing([isolated]), listing([])]);
+  it('removes a network and leaves the others without looking at them, and removes the table with the last', async () => {
+    const { transactions, firewall } = recorder([listing([nat]), listing([])]);
     await firewall.apply([isolated]);
     await firewall.remove(nat);
     await firewall.remove(isolated);
     await firewall.remove(isolated);
-    expect(transactions.slice(2)).toEqual([renderRemoval(nat), 'list', renderRemoval(isolated), 'list', renderEnd()]);
+    expect(transactions.slice(2)).toEqual([renderRemoval(nat), renderRemoval(isolated), 'list', renderEnd()]);
   });
 
   it('removes what is left of a network', async () => {

@@ -1,0 +1,41 @@
+/** Doing together what is asked for at about the same time. */
+import { describe, expect, it } from 'vitest';
+import { openGathering } from '../../../server/host/gather.js';
+
+describe('a gathering', () => {
+  it('does together what is asked for in one breath, and what comes in meanwhile', async () => {
+    const runs: number[][] = [];
+    let release: () => void = () => undefined;
+    const gathering = openGathering<number>(async (items) => {
+      runs.push([...items]);
+      if (runs.length === 1) await new Promise<void>((resolve) => { release = resolve; });
+    });
+    const first = [1, 2].map((item) => gathering.add(item));
+    await Promise.resolve();
+    await Promise.resolve();
+    const later = [3, 4, 5].map((item) => gathering.add(item));
+    release();
+    await Promise.all([...first, ...later]);
+    expect(runs).toEqual([[1, 2], [3, 4, 5]]);
+  });
+
+  it('gives each its own error when the common run fails', async () => {
+    const runs: number[][] = [];
+    const gathering = openGathering<number>(async (items) => {
+      runs.push([...items]);
+      if (items.includes(2)) throw new Error(`no ${items.join()}`);
+    });
+    const results = await Promise.allSettled([1, 2, 3].map((item) => gathering.add(item)));
+    expect(results.map((result) => (result.status === 'rejected' ? (result.reason as Error).message : 'done'))).toEqual(['done', 'no 2', 'done']);
+    expect(runs).toEqual([[1, 2, 3], [1], [2], [3]]);
+    await gathering.add(4);
+    expect(runs.at(-1)).toEqual([4]);
+  });
+
+  it('bounds a run', async () => {
+    const sizes: number[] = [];
+    const gathering = openGathering<number>(async (items) => { sizes.push(items.length); });
+    await Promise.all(Array.from({ length: 150 }, (_, item) => gathering.add(item)));
+    expect(sizes).toEqual([64, 64, 22]);
+  });
+});
