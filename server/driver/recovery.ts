@@ -65,7 +65,8 @@ async function adoptAll(estate: Estate, live: LiveRecord[]): Promise<void> {
 /** Takes over one network, or undoes what a daemon that was killed left of it. */
 async function adopt(estate: Estate, record: LiveRecord, definition: IdentifiedDefinition, standing: Standing | undefined): Promise<void> {
   const plan = planOf(definition);
-  if (record.state !== 'running' || !standing?.bridge) {
+  // Where a network has no bridge of its own, there is none that could be gone.
+  if (record.state !== 'running' || (plan.bridge !== '' && !standing?.bridge)) {
     await estate.host.tearDown(plan, { forget: false });
     await estate.store.removeLive(record.uuid);
     estate.log.warn({ network: record.name, state: record.state }, 'network was left half-done or its bridge is gone: undone');
@@ -74,7 +75,7 @@ async function adopt(estate: Estate, record: LiveRecord, definition: IdentifiedD
   const known = estate.register.claim(definition.name, definition.uuid, definition);
   known.live = definition;
   estate.register.release(known, definition);
-  if (!standing.dnsmasq || !standing.firewall) {
+  if (standing !== undefined && (!standing.dnsmasq || !standing.firewall)) {
     await estate.host.refresh(plan, standing);
     estate.log.warn({ network: record.name, standing }, 'network adopted and repaired');
   } else {

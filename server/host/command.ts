@@ -11,7 +11,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 
 /** The programs of the Linux host, each with the Debian package that has it. */
 const packages = {
-  ip: 'iproute2', nft: 'nftables', dnsmasq: 'dnsmasq-base',
+  ip: 'iproute2', tc: 'iproute2', nft: 'nftables', dnsmasq: 'dnsmasq-base',
   'iptables-save': 'iptables', 'iptables-restore': 'iptables', 'ip6tables-save': 'iptables', 'ip6tables-restore': 'iptables',
 } as const;
 
@@ -44,8 +44,7 @@ export interface Commands {
 
   /**
    * Starts a program that runs until it is closed, and hands over each line
-   * that it prints. It ends with this process; where this process is killed, as
-   * soon as it prints again.
+   * that it prints. It ends with this process, however this process ends.
    *
    * @throws {NetworkError} SYSTEM_ERROR if it is not installed
    */
@@ -73,6 +72,9 @@ export class CommandError extends NetworkError {
 
 const searchPath = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 const environment = { LC_ALL: 'C', PATH: searchPath.join(':') };
+/** Ends a program with its parent; part of util-linux, which every Debian has. */
+const tetherProgram = '/usr/bin/setpriv';
+
 const defaultTimeoutMs = 20_000;
 
 /** The most that is read of a program's output, in characters. */
@@ -115,7 +117,10 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
     run: async (tool, argv, options = {}) => void await execute(tool, argv, 'ignore', options),
     read: (tool, argv) => execute(tool, argv, 'pipe', {}),
     follow: async (tool, argv, onLine) => {
-      const child = execa(await locate(tool), argv, {
+      // It has to go with this process, even if that is killed.
+      const path = await locate(tool);
+      const tethered = await exists(tetherProgram);
+      const child = execa(tethered ? tetherProgram : path, [...(tethered ? ['--pdeathsig', 'KILL', '--', path] : []), ...argv], {
         env: environment, extendEnv: false, cwd: '/', stdin: 'ignore', buffer: { stdout: false }, reject: false, killSignal: 'SIGKILL',
       });
       createInterface({ input: child.stdout }).on('line', onLine);
@@ -124,11 +129,16 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
   };
 }
 
+/** Whether there is a program that may be run. */
+function exists(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(() => true, () => false);
+}
+
 /** Finds a program: where it is said to be, or along the search path. */
 async function search(tool: Tool, given: string | undefined): Promise<string | undefined> {
   const folders = [...(process.env['PATH'] ?? '').split(':').filter((part) => part.startsWith('/')), ...searchPath];
   for (const path of given === undefined ? folders.map((folder) => join(folder, tool)) : [given]) {
-    if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
+    if (await exists(path)) return path;
   }
   return undefined;
 }

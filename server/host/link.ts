@@ -1,6 +1,7 @@
 /**
  * Lives here: a network's bridge: making it, its addresses and routes,
- * knowing it for ours, removing it. Does not know: firewall, DHCP.
+ * knowing it for ours, removing it; and the bridge of the host that a network
+ * uses as it is. Does not know: firewall, DHCP.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { formatSubnet, lastAddress, numberToAddress } from '../../shared/address.js';
@@ -24,10 +25,13 @@ export function renderBridge(plan: NetworkPlan): string {
   return lines([
     'link add name', name,
     ...(mac === undefined ? [] : ['address', safeMac(mac)]),
-    ...(mtu === undefined || mtu === 0 ? [] : ['mtu', safeNumber(mtu, 1, 0xffffffff)]),
     // The kernel counts in hundredths of a second. While STP is on it takes 2 seconds for anything less.
     'type bridge stp_state', stp ? '1' : '0', 'forward_delay', safeNumber(delay * 100, 0, 0xffffffff),
-  ], ['link set dev', name, 'alias', renderAlias(plan)]);
+  ], [
+    'link set dev', name, 'alias', renderAlias(plan),
+    // Set when the bridge is there: one that it is made with changes to that of the first guest.
+    ...(mtu === undefined || mtu === 0 ? [] : ['mtu', safeNumber(mtu, 1, 0xffffffff)]),
+  ]);
 }
 
 /** The `ip -batch` lines that give a bridge its addresses, set it up and add its routes. */
@@ -101,9 +105,13 @@ function refusedBridge(plan: NetworkPlan, error: CommandError): NetworkError {
 export async function ownBridges(commands: Commands, plans: readonly NetworkPlan[]): Promise<boolean[]> {
   const names = new Set(await readInterfaces());
   if (!plans.some((plan) => names.has(plan.bridge))) return plans.map(() => false);
-  const shown = JSON.parse(await commands.read('ip', ['-json', 'link', 'show', 'type', 'bridge']) || '[]') as { ifname?: string; ifalias?: string }[];
-  const aliases = new Map(shown.map(({ ifname, ifalias }) => [ifname, ifalias]));
+  const aliases = new Map((await readBridges(commands)).map(({ ifname, ifalias }) => [ifname, ifalias]));
   return plans.map((plan) => aliases.get(plan.bridge) === renderAlias(plan));
+}
+
+/** All bridges, ours and others', each with its mark. */
+async function readBridges(commands: Commands): Promise<{ ifname?: string; ifalias?: string }[]> {
+  return JSON.parse(await commands.read('ip', ['-json', 'link', 'show', 'type', 'bridge']) || '[]') as { ifname?: string; ifalias?: string }[];
 }
 
 /** Removes a network's bridge if it is there and ours. */
@@ -115,6 +123,20 @@ export async function removeBridge(commands: Commands, plan: NetworkPlan): Promi
   } catch (error) {
     if ((await readInterfaces()).includes(plan.bridge)) throw error;
   }
+}
+
+/**
+ * Checks that the bridge of a network that makes none itself is there.
+ *
+ * @throws {NetworkError} SYSTEM_ERROR if the host has no bridge of that name
+ */
+export async function requireHostBridge(commands: Commands, { name, definition }: NetworkPlan): Promise<void> {
+  const bridge = safeInterface(definition.bridge?.name ?? '');
+  if ((await readBridges(commands)).some(({ ifname }) => ifname === bridge)) return;
+  const other = (await readInterfaces()).includes(bridge);
+  throw new NetworkError(ErrorCode.SYSTEM_ERROR, `${other ? `'${bridge}' is no bridge` : `there is no bridge '${bridge}' on this host`}, so guests of network '${name}' cannot be plugged into it`, {
+    hint: 'in this mode the bridge is the host\'s own: make it first, or name another; see them with: ip link show type bridge',
+  });
 }
 
 function safeMac(mac: string): string {

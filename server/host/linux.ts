@@ -10,13 +10,14 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { familyOfIp, isManaged, networkMode } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
 import type { Log } from '../log.js';
+import { applyBandwidth, hasBandwidth, removeBandwidth } from './bandwidth.js';
 import { openCommands, type Commands, type Tool } from './command.js';
 import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
 import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
 import type { Firewall } from './firewall/firewall.js';
 import { openWatch, type Watch } from './firewall/watch.js';
-import { ownBridges, raiseBridge, removeBridge, silenceIpv6 } from './link.js';
+import { ownBridges, raiseBridge, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
 import { safeInterface } from './safe-text.js';
@@ -71,6 +72,7 @@ class LinuxHost implements Host {
 
   async bringUp(plan: NetworkPlan): Promise<void> {
     refuseUnsupported(plan);
+    if (!isManaged(plan.definition)) return requireHostBridge(this.commands, plan);
     safeInterface(plan.bridge);
     const rendered = this.dnsmasq.render(plan);
     const families = forwardedFamilies(plan);
@@ -78,6 +80,7 @@ class LinuxHost implements Host {
       this.commands.require('ip'),
       policyOf(plan) && this.firewall.require(),
       rendered && this.commands.require('dnsmasq'),
+      hasBandwidth(plan) ? this.commands.require('tc') : undefined,
       families.ipv6 ? refuseRouteLoss() : undefined,
     );
     const back = openWayBack(this.log);
@@ -91,19 +94,22 @@ class LinuxHost implements Host {
     this.watch.guard(plan);
   }
 
-  /** The bridge, and on it DHCP and DNS. */
+  /** The bridge, and on it DHCP and DNS, and what guests may receive and send. */
   private async serve(plan: NetworkPlan, rendered: Rendered | undefined, back: WayBack): Promise<void> {
     back.push('bridge', () => removeBridge(this.commands, plan));
     back.push('dnsmasq', () => this.dnsmasq.stop(plan, { forget: false }));
     await together(raiseBridge(this.commands, plan), rendered && this.dnsmasq.write(plan, rendered));
-    await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan));
+    back.push('bandwidth', () => removeBandwidth(this.commands, plan));
+    await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan), applyBandwidth(this.commands, plan));
   }
 
   async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
     if (!isManaged(plan.definition)) return;
     this.watch.release(plan);
-    const steps = { dnsmasq: this.dnsmasq.stop(plan, options), bridge: removeBridge(this.commands, plan), firewall: this.firewall.remove(plan) };
-    const results = await Promise.allSettled(Object.values(steps));
+    const steps = [
+      this.dnsmasq.stop(plan, options), removeBridge(this.commands, plan), removeBandwidth(this.commands, plan), this.firewall.remove(plan),
+    ];
+    const results = await Promise.allSettled(steps);
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length === 0) return;
     const words = failures.map((failure) => (failure instanceof Error ? failure.message : String(failure)));
@@ -122,6 +128,14 @@ class LinuxHost implements Host {
   }
 
   private async standing(plans: NetworkPlan[]): Promise<Standing[]> {
+    const managed = plans.filter(({ definition }) => isManaged(definition));
+    const standing = await this.standingOf(managed);
+    // Of one that hangs on a bridge of somebody else's, nothing is ours and nothing is needed.
+    return plans.map((plan) => standing[managed.indexOf(plan)] ?? { bridge: false, dnsmasq: true, firewall: true });
+  }
+
+  /** What stands of networks that vnet builds. */
+  private async standingOf(plans: NetworkPlan[]): Promise<Standing[]> {
     if (plans.length === 0) return [];
     const [bridges, firewalls, processes] = await Promise.all([
       ownBridges(this.commands, plans), this.firewall.present(plans), Promise.all(plans.map((plan) => this.dnsmasq.runs(plan))),

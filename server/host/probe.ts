@@ -13,9 +13,11 @@ import type { Firewall } from './firewall/firewall.js';
 /** With the kind: (nf_tables) or (legacy). */
 const xtables = { argv: ['--version'], pattern: /v([\d.]+(?: \(\w+\))?)/ };
 
+const iproute2 = { argv: ['-V'], pattern: /iproute2-([\w.]+)/ };
+
 /** How each program tells its version, and where it stands in the answer. */
 const versions: Record<Tool, { argv: string[]; pattern: RegExp }> = {
-  ip: { argv: ['-V'], pattern: /iproute2-([\w.]+)/ },
+  ip: iproute2, tc: iproute2,
   nft: { argv: ['--version'], pattern: /v([\d.]+)/ },
   'iptables-restore': xtables, 'ip6tables-restore': xtables, 'iptables-save': xtables, 'ip6tables-save': xtables,
   dnsmasq: { argv: ['--version'], pattern: /[Vv]ersion ([\w.]+)/ },
@@ -24,7 +26,7 @@ const versions: Record<Tool, { argv: string[]; pattern: RegExp }> = {
 /** Looks at the machine. Throws for nothing. */
 export async function probeLinux(commands: Commands, firewall: Firewall): Promise<HostReport> {
   const missing: string[] = [];
-  const tools: Tool[] = ['ip', ...firewall.tools, 'dnsmasq'];
+  const tools: Tool[] = ['ip', ...firewall.tools, 'dnsmasq', 'tc'];
   const found = await Promise.all(tools.map(async (tool) => {
     const { argv, pattern } = versions[tool];
     try {

@@ -59,6 +59,7 @@ describe('networks outlive the daemon', () => {
     const before = { ...await machine(), pid: await pid('default') };
     await connection.close();
     await daemon.stop(signal);
+    await until('no program of the daemon is left', async () => !/nft monitor/.test(await runProgram('ps', ['-eo', 'args'])));
     expect(await guest.reach(addresses.outside.ipv4)).toMatchObject({ reached: true });
     expect({ ...await machine(), pid: await pid('default') }).toEqual(before);
     await start();

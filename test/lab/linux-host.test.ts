@@ -270,14 +270,14 @@ describe('a network that cannot be brought up', () => {
   it('says which element this host does not do, and touches nothing', async () => {
     const before = await traces();
     const cases: [string, string][] = [
-      ['network/bandwidth', "<bandwidth><inbound average='100'/></bandwidth>"], ['network/virtualport', "<virtualport type='openvswitch'/>"],
+      ['network/virtualport', "<virtualport type='openvswitch'/>"],
       ["domain/@register='yes'", "<domain name='x.test' localOnly='yes' register='yes'/>"],
     ];
     for (const [element, inner] of cases) {
       await expect(host.bringUp(plan('asks', 1, inner))).rejects.toMatchObject({ code: ErrorCode.CONFIG_UNSUPPORTED, message: expect.stringContaining(element) });
     }
-    const bridged = { ...plan('asks', 1), definition: { ...plan('asks', 1).definition, ips: [], forward: { mode: 'bridge' as const, interfaces: [], addresses: [] } } };
-    await expect(host.bringUp(bridged)).rejects.toMatchObject({ code: ErrorCode.CONFIG_UNSUPPORTED, message: expect.stringContaining("forward mode 'bridge'") });
+    const direct = { ...plan('asks', 1), definition: { ...plan('asks', 1).definition, ips: [], forward: { mode: 'private' as const, interfaces: [], addresses: [] } } };
+    await expect(host.bringUp(direct)).rejects.toMatchObject({ code: ErrorCode.CONFIG_UNSUPPORTED, message: expect.stringContaining("forward mode 'private'") });
     expect(await traces()).toEqual(before);
   });
 
