@@ -1,8 +1,10 @@
 /**
  * Lives here: the benches, one after the other, and their report.
  */
+import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { benchDefinition } from './definition.js';
+import { benchForwarding } from './forwarding.js';
 import { formatFigures, type Figure } from './measure.js';
 import { benchNetworkStart } from './network-start.js';
 
@@ -11,6 +13,13 @@ if (values.peer !== undefined && values.peer !== 'libvirt') {
   process.stderr.write(`--peer ${values.peer}: the only peer is libvirt\n`);
   process.exit(2);
 }
-const figures: Figure[] = [...await benchDefinition(), ...await benchNetworkStart(values.peer)];
+const figures: Figure[] = [...await benchDefinition(), ...await benchNetworkStart(values.peer), ...await forwarding()];
+/** Forwarding, if this machine can measure it. */
+async function forwarding(): Promise<Figure[]> {
+  if (spawnSync('iperf3', ['--version']).status === 0) return benchForwarding();
+  process.stderr.write('forwarding is not measured: iperf3 is not installed\n');
+  return [];
+}
+
 process.stdout.write(values.json ? `${JSON.stringify(figures, undefined, 2)}\n` : formatFigures(figures));
 process.exit(figures.some(({ value, limit }) => limit !== undefined && value > limit) ? 1 : 0);
