@@ -4,10 +4,12 @@
  * iperf3 between a guest and the outside of a lab.
  */
 import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { setTimeout } from 'node:timers/promises';
 import { openConnection, type Connection, type Network } from '../../client/connection.js';
 import { addresses, openLab, type Guest } from '../lab/lab.js';
 import { inNamespace } from '../lab/place.js';
-import { startDaemon, until } from '../processes.js';
+import { startDaemon, until, type Daemon } from '../processes.js';
 import { median, type Figure } from './measure.js';
 
 /** How many networks there are when there are many. */
@@ -43,7 +45,7 @@ export async function benchForwarding(): Promise<Figure[]> {
     const guest = await lab.guest(await network.bridgeName(), 'guest');
     await guest.setAddress('10.70.0.100/24', '10.70.0.1');
     await until('iperf3 answers', async () => measure(guest, 'TCP', 0.2).then(() => true));
-    return await compare(connection, guest);
+    return await compare(connection, daemon, guest);
   } finally {
     for (const { network } of await connection.listAllNetworks({ active: true })) await network.destroy();
     server.kill();
@@ -53,11 +55,25 @@ export async function benchForwarding(): Promise<Figure[]> {
   }
 }
 
-async function compare(connection: Connection, guest: Guest): Promise<Figure[]> {
+/** Waits until the daemon has nothing more to do: what is measured is the kernel. */
+async function settle(daemon: Daemon): Promise<void> {
+  const ticks = async () => {
+    const fields = (await readFile(`/proc/${daemon.process.pid}/stat`, 'utf8')).split(' ');
+    return Number(fields[13]) + Number(fields[14]);
+  };
+  await until('the daemon is idle', async () => {
+    const before = await ticks();
+    await setTimeout(500);
+    return await ticks() - before <= 1;
+  }, 30_000);
+}
+
+async function compare(connection: Connection, daemon: Daemon, guest: Guest): Promise<Figure[]> {
   const rates: Record<'one' | 'many', Record<Load, number[]>> = {
     one: { 'packets of 64 bytes': [], TCP: [] }, many: { 'packets of 64 bytes': [], TCP: [] },
   };
   const sample = async (into: Record<Load, number[]>) => {
+    await settle(daemon);
     for (let i = 0; i < samplesEachRound; i += 1) {
       for (const load of Object.keys(loads) as Load[]) into[load].push(await measure(guest, load, secondsEachSample));
     }
