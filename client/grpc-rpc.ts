@@ -5,7 +5,8 @@
 import { Metadata, type ServiceError } from '@grpc/grpc-js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import type { NetworkDriverClientImpl } from '../shared/gen/vnet/v1/network_driver.js';
-import { decodeError, detailTrailer, GrpcStatus } from '../shared/status.js';
+import { GrpcStatus } from '../shared/grpc-status.js';
+import { decodeError, detailTrailer } from '../shared/status.js';
 import type { Channel } from './channel.js';
 
 /** What a generated client sends its calls through. */

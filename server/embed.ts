@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import type { NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
 import { defaultConfig, type Config } from './config.js';
-import { prepareFolder } from './durable-file.js';
+import { prepareFolder } from './files.js';
 import { openFileStore } from './driver/file-store.js';
 import { openHostDriver } from './driver/host-driver.js';
 import { openLinuxHost } from './host/linux.js';

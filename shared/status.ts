@@ -1,69 +1,18 @@
 /**
- * Lives here: how an error travels: which gRPC status it is, and the
+ * Lives here: how an error travels: as a gRPC status, and the
  * google.rpc.Status in the trailer `grpc-status-details-bin` that carries the
  * rest. Does not know: gRPC's library.
  */
 import { ErrorCode, errorCodeName, NetworkError, type Problem } from './errors.js';
 import { BadRequest, ErrorInfo } from './gen/google/rpc/error_details.js';
 import { Status } from './gen/google/rpc/status.js';
+import { GrpcStatus, statusOf } from './grpc-status.js';
 
 /** The trailer's name. */
 export const detailTrailer = 'grpc-status-details-bin';
 
 /** The domain of our ErrorInfo. */
 const domain = 'vnet.v1';
-
-/** gRPC's status codes, by number. */
-export enum GrpcStatus {
-  OK = 0,
-  CANCELLED = 1,
-  UNKNOWN = 2,
-  INVALID_ARGUMENT = 3,
-  DEADLINE_EXCEEDED = 4,
-  NOT_FOUND = 5,
-  ALREADY_EXISTS = 6,
-  PERMISSION_DENIED = 7,
-  RESOURCE_EXHAUSTED = 8,
-  FAILED_PRECONDITION = 9,
-  ABORTED = 10,
-  OUT_OF_RANGE = 11,
-  UNIMPLEMENTED = 12,
-  INTERNAL = 13,
-  UNAVAILABLE = 14,
-  DATA_LOSS = 15,
-  UNAUTHENTICATED = 16,
-}
-
-/** The gRPC status of each error, for callers that look no further. proto/vnet/v1/error.proto documents it. */
-export const statusOf = {
-  [ErrorCode.UNSPECIFIED]: GrpcStatus.UNKNOWN,
-  [ErrorCode.INTERNAL_ERROR]: GrpcStatus.INTERNAL,
-  [ErrorCode.NO_SUPPORT]: GrpcStatus.UNIMPLEMENTED,
-  [ErrorCode.NO_CONNECT]: GrpcStatus.UNAVAILABLE,
-  [ErrorCode.INVALID_ARG]: GrpcStatus.INVALID_ARGUMENT,
-  [ErrorCode.OPERATION_FAILED]: GrpcStatus.ALREADY_EXISTS,
-  [ErrorCode.NO_NAME]: GrpcStatus.INVALID_ARGUMENT,
-  [ErrorCode.XML_ERROR]: GrpcStatus.INVALID_ARGUMENT,
-  [ErrorCode.OPERATION_DENIED]: GrpcStatus.PERMISSION_DENIED,
-  [ErrorCode.XML_DETAIL]: GrpcStatus.INVALID_ARGUMENT,
-  [ErrorCode.INVALID_NETWORK]: GrpcStatus.INVALID_ARGUMENT,
-  [ErrorCode.NETWORK_EXIST]: GrpcStatus.ALREADY_EXISTS,
-  [ErrorCode.SYSTEM_ERROR]: GrpcStatus.INTERNAL,
-  [ErrorCode.RPC]: GrpcStatus.UNAVAILABLE,
-  [ErrorCode.NO_NETWORK]: GrpcStatus.NOT_FOUND,
-  [ErrorCode.INVALID_MAC]: GrpcStatus.INVALID_ARGUMENT,
-  [ErrorCode.AUTH_FAILED]: GrpcStatus.UNAUTHENTICATED,
-  [ErrorCode.OPERATION_INVALID]: GrpcStatus.FAILED_PRECONDITION,
-  [ErrorCode.CONFIG_UNSUPPORTED]: GrpcStatus.FAILED_PRECONDITION,
-  [ErrorCode.OPERATION_TIMEOUT]: GrpcStatus.DEADLINE_EXCEEDED,
-  [ErrorCode.OPERATION_ABORTED]: GrpcStatus.CANCELLED,
-  [ErrorCode.OVERFLOW]: GrpcStatus.INVALID_ARGUMENT,
-  [ErrorCode.OPERATION_UNSUPPORTED]: GrpcStatus.UNIMPLEMENTED,
-  [ErrorCode.RESOURCE_BUSY]: GrpcStatus.RESOURCE_EXHAUSTED,
-  [ErrorCode.ACCESS_DENIED]: GrpcStatus.PERMISSION_DENIED,
-  [ErrorCode.XML_INVALID_SCHEMA]: GrpcStatus.INVALID_ARGUMENT,
-  [ErrorCode.UNRECOGNIZED]: GrpcStatus.UNKNOWN,
-} satisfies Record<ErrorCode, GrpcStatus>;
 
 /** What a bare gRPC status means to us, when no detail says more: a proxy's or the library's own error. */
 const codeOfStatus: Partial<Record<number, ErrorCode>> = {

@@ -3,6 +3,7 @@
  * Does not know: any command.
  */
 import { ErrorCode, errorCodeName, NetworkError } from '../../shared/errors.js';
+import { GrpcStatus, statusOf } from '../../shared/grpc-status.js';
 import type { Format } from './command.js';
 import { escapeJson, escapeLine, escapeText } from './escape.js';
 
@@ -23,36 +24,18 @@ export enum Exit {
   INTERRUPTED = 130,
 }
 
-/** The exit code of every error. */
-export const exitOf = {
-  [ErrorCode.UNSPECIFIED]: Exit.FAILED,
-  [ErrorCode.INTERNAL_ERROR]: Exit.FAILED,
-  [ErrorCode.NO_SUPPORT]: Exit.FAILED,
-  [ErrorCode.NO_CONNECT]: Exit.UNREACHABLE,
-  [ErrorCode.INVALID_ARG]: Exit.USAGE,
-  [ErrorCode.OPERATION_FAILED]: Exit.CONFLICT,
-  [ErrorCode.NO_NAME]: Exit.USAGE,
-  [ErrorCode.XML_ERROR]: Exit.USAGE,
-  [ErrorCode.OPERATION_DENIED]: Exit.NOT_PERMITTED,
-  [ErrorCode.XML_DETAIL]: Exit.USAGE,
-  [ErrorCode.INVALID_NETWORK]: Exit.USAGE,
-  [ErrorCode.NETWORK_EXIST]: Exit.CONFLICT,
-  [ErrorCode.SYSTEM_ERROR]: Exit.FAILED,
-  [ErrorCode.RPC]: Exit.UNREACHABLE,
-  [ErrorCode.NO_NETWORK]: Exit.NOT_FOUND,
-  [ErrorCode.INVALID_MAC]: Exit.USAGE,
-  [ErrorCode.AUTH_FAILED]: Exit.NOT_PERMITTED,
-  [ErrorCode.OPERATION_INVALID]: Exit.CONFLICT,
-  [ErrorCode.CONFIG_UNSUPPORTED]: Exit.CONFLICT,
-  [ErrorCode.OPERATION_TIMEOUT]: Exit.TIMED_OUT,
-  [ErrorCode.OPERATION_ABORTED]: Exit.INTERRUPTED,
-  [ErrorCode.OVERFLOW]: Exit.USAGE,
-  [ErrorCode.OPERATION_UNSUPPORTED]: Exit.FAILED,
-  [ErrorCode.RESOURCE_BUSY]: Exit.FAILED,
-  [ErrorCode.ACCESS_DENIED]: Exit.NOT_PERMITTED,
-  [ErrorCode.XML_INVALID_SCHEMA]: Exit.USAGE,
-  [ErrorCode.UNRECOGNIZED]: Exit.FAILED,
-} satisfies Record<ErrorCode, Exit>;
+/** The exit code of each gRPC status that an error can be; of the rest it is FAILED. */
+const exitOfStatus: Partial<Record<GrpcStatus, Exit>> = {
+  [GrpcStatus.INVALID_ARGUMENT]: Exit.USAGE,
+  [GrpcStatus.NOT_FOUND]: Exit.NOT_FOUND,
+  [GrpcStatus.ALREADY_EXISTS]: Exit.CONFLICT,
+  [GrpcStatus.FAILED_PRECONDITION]: Exit.CONFLICT,
+  [GrpcStatus.PERMISSION_DENIED]: Exit.NOT_PERMITTED,
+  [GrpcStatus.UNAUTHENTICATED]: Exit.NOT_PERMITTED,
+  [GrpcStatus.UNAVAILABLE]: Exit.UNREACHABLE,
+  [GrpcStatus.DEADLINE_EXCEEDED]: Exit.TIMED_OUT,
+  [GrpcStatus.CANCELLED]: Exit.INTERRUPTED,
+};
 
 /** What a failure may carry beside its words. */
 export interface FailureExtras {
@@ -103,7 +86,7 @@ export async function attempt<T>(what: string, work: () => Promise<T>, extras: F
 
 /** The exit code for whatever was thrown. */
 export function exitCodeOf(error: unknown): Exit {
-  if (error instanceof NetworkError) return exitOf[error.code] ?? Exit.FAILED;
+  if (error instanceof NetworkError) return (exitOfStatus[statusOf[error.code]] ?? Exit.FAILED) ?? Exit.FAILED;
   if (error instanceof Failure) return error.exit ?? exitCodeOf(error.cause);
   return Exit.FAILED;
 }

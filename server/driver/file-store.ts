@@ -12,7 +12,7 @@
 import { access, lstat, readdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { flushFolder, prepareFolder, removeDurably, writeDurably } from '../durable-file.js';
+import { flushFolder, prepareFolder, removeDurably, writeDurably } from '../files.js';
 import type { LiveRecord, SavedDefinition, Store } from './store.js';
 
 /** Written above a saved definition, for the person who opens the file. */

@@ -12,6 +12,7 @@
  */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { HostLease, NetworkPlan } from '../driver/host.js';
 import type { Log } from '../log.js';
 import type { Commands } from './command.js';
@@ -20,7 +21,7 @@ import { needsDnsmasq, renderConf, type DnsmasqAccount, type DnsmasqFiles } from
 import { renderHosts, renderNames } from './dnsmasq/hosts.js';
 import { findProcess, reloadProcess, startProcess, stopProcess } from './dnsmasq/process.js';
 import { openUpstream } from './dnsmasq/upstream.js';
-import { openFolder, replaceFile } from './files.js';
+import { prepareFolder, replaceFile } from '../files.js';
 import { readLeases } from './leases.js';
 import { fileStem } from './safe-text.js';
 
@@ -63,7 +64,7 @@ export interface DnsmasqOptions {
 export async function openDnsmasq({ varFolder, runFolder, user, resolvConf, commands, log }: DnsmasqOptions): Promise<Dnsmasq> {
   const folders = { files: join(varFolder, 'dnsmasq'), pids: join(runFolder, 'dnsmasq') };
   // dnsmasq reads files again after it has given up its rights: it must get there, but need not look round.
-  for (const folder of Object.values(folders)) await openFolder(folder, 0o711);
+  for (const folder of Object.values(folders)) await prepareFolder(folder, 0o711);
   const upstream = await openUpstream(resolvConf, join(folders.files, 'servers'), log, () => reloadAll(folders));
   return new LocalDnsmasq(folders, await chooseAccount(user), commands, () => upstream.close());
 }
@@ -88,7 +89,11 @@ class LocalDnsmasq implements Dnsmasq {
 
   async write(plan: NetworkPlan, { conf, hosts, names }: Rendered): Promise<void> {
     const files = this.filesOf(plan);
-    await Promise.all([replaceFile(files.conf, conf, 0o600), replaceFile(files.hosts, hosts, 0o644), replaceFile(files.names, names, 0o644)]);
+    try {
+      await Promise.all([replaceFile(files.conf, conf, 0o600), replaceFile(files.hosts, hosts, 0o644), replaceFile(files.names, names, 0o644)]);
+    } catch (error) {
+      throw new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot write dnsmasq's files of network '${plan.name}': ${(error as Error).message}`, { cause: error });
+    }
   }
 
   start(plan: NetworkPlan): Promise<void> {

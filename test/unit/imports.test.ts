@@ -10,8 +10,8 @@ const rooms: Record<string, string[]> = {
   'shared/definition': ['shared/'],
   shared: ['shared/'],
   client: ['client/', 'shared/'],
-  'server/host': ['server/host/', 'server/driver/host', 'server/log', 'server/accounts', 'server/durable-file', 'shared/'],
-  'server/driver': ['server/driver/', 'server/log', 'server/durable-file', 'shared/'],
+  'server/host': ['server/host/', 'server/driver/host', 'server/log', 'server/accounts', 'server/files', 'shared/'],
+  'server/driver': ['server/driver/', 'server/log', 'server/files', 'shared/'],
   server: ['server/', 'shared/'],
 };
 

@@ -6,7 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { canonicalAddress } from '../../../shared/address.js';
 import type { Log } from '../../log.js';
-import { replaceFile } from '../files.js';
+import { replaceFile } from '../../files.js';
 import { watchFile, type Watch } from './watch.js';
 
 /**

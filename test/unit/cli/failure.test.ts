@@ -1,28 +1,42 @@
 /** What a failure looks like, to a person, to a script and to a program. */
 import { describe, expect, it } from 'vitest';
-import { Exit, exitCodeOf, exitOf, Failure, renderFailure, UsageError } from '../../../client/cli/failure.js';
+import { Exit, exitCodeOf, Failure, renderFailure, UsageError } from '../../../client/cli/failure.js';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
-import { GrpcStatus, statusOf } from '../../../shared/status.js';
 
-/** The exit code of each gRPC status; the rest is 1. */
-const exitOfStatus: Partial<Record<GrpcStatus, Exit>> = {
-  [GrpcStatus.INVALID_ARGUMENT]: Exit.USAGE,
-  [GrpcStatus.NOT_FOUND]: Exit.NOT_FOUND,
-  [GrpcStatus.ALREADY_EXISTS]: Exit.CONFLICT,
-  [GrpcStatus.FAILED_PRECONDITION]: Exit.CONFLICT,
-  [GrpcStatus.ABORTED]: Exit.CONFLICT,
-  [GrpcStatus.PERMISSION_DENIED]: Exit.NOT_PERMITTED,
-  [GrpcStatus.UNAUTHENTICATED]: Exit.NOT_PERMITTED,
-  [GrpcStatus.UNAVAILABLE]: Exit.UNREACHABLE,
-  [GrpcStatus.DEADLINE_EXCEEDED]: Exit.TIMED_OUT,
-  [GrpcStatus.CANCELLED]: Exit.INTERRUPTED,
+/** What each error ends the program with. */
+const exits: Record<keyof typeof ErrorCode, Exit> = {
+  UNSPECIFIED: Exit.FAILED,
+  INTERNAL_ERROR: Exit.FAILED,
+  NO_SUPPORT: Exit.FAILED,
+  NO_CONNECT: Exit.UNREACHABLE,
+  INVALID_ARG: Exit.USAGE,
+  OPERATION_FAILED: Exit.CONFLICT,
+  NO_NAME: Exit.USAGE,
+  XML_ERROR: Exit.USAGE,
+  OPERATION_DENIED: Exit.NOT_PERMITTED,
+  XML_DETAIL: Exit.USAGE,
+  INVALID_NETWORK: Exit.USAGE,
+  NETWORK_EXIST: Exit.CONFLICT,
+  SYSTEM_ERROR: Exit.FAILED,
+  RPC: Exit.UNREACHABLE,
+  NO_NETWORK: Exit.NOT_FOUND,
+  INVALID_MAC: Exit.USAGE,
+  AUTH_FAILED: Exit.NOT_PERMITTED,
+  OPERATION_INVALID: Exit.CONFLICT,
+  CONFIG_UNSUPPORTED: Exit.CONFLICT,
+  OPERATION_TIMEOUT: Exit.TIMED_OUT,
+  OPERATION_ABORTED: Exit.INTERRUPTED,
+  OVERFLOW: Exit.USAGE,
+  OPERATION_UNSUPPORTED: Exit.FAILED,
+  RESOURCE_BUSY: Exit.FAILED,
+  ACCESS_DENIED: Exit.NOT_PERMITTED,
+  XML_INVALID_SCHEMA: Exit.USAGE,
+  UNRECOGNIZED: Exit.FAILED,
 };
 
-const codes = Object.values(ErrorCode).filter((code) => typeof code === 'number');
-
-it.each(codes)('error %i ends the program as its gRPC status says', (code) => {
-  expect(exitOf[code]).toBe(exitOfStatus[statusOf[code]] ?? Exit.FAILED);
-  expect(exitCodeOf(new Failure('what', { cause: new NetworkError(code, 'why') }))).toBe(exitOf[code]);
+it.each(Object.entries(exits))('error %s ends the program with %i', (name, exit) => {
+  const code = ErrorCode[name as keyof typeof ErrorCode];
+  expect(exitCodeOf(new Failure('what', { cause: new NetworkError(code, 'why') }))).toBe(exit);
 });
 
 it('a bug ends it with 1, a bad command line with 2', () => {

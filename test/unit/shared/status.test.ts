@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
-import { decodeError, encodeError, GrpcStatus, statusOf } from '../../../shared/status.js';
+import { GrpcStatus, statusOf } from '../../../shared/grpc-status.js';
+import { decodeError, encodeError } from '../../../shared/status.js';
 
 describe('an error on the wire', () => {
   it.each(Object.values(ErrorCode).filter((code): code is ErrorCode => typeof code === 'number' && code > 0))('comes back as it was sent: %i', (code) => {

@@ -1,0 +1,77 @@
+/**
+ * Lives here: files that are whole at every moment and, where it matters, stay
+ * after a power loss. Does not know: what is in them.
+ */
+import { randomBytes } from 'node:crypto';
+import { constants } from 'node:fs';
+import { chmod, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/** How a file on its way in ends; readers of a folder pass such names over. */
+export const temporarySuffix = '.tmp';
+
+/**
+ * Puts a file in place of what was there: written beside it and renamed. A
+ * reader sees the old or the new content. For what can be made again: it may
+ * be lost with the power.
+ *
+ * @param mode the file's rights, whatever the umask
+ */
+export async function replaceFile(path: string, content: string, mode: number): Promise<void> {
+  await place(path, content, mode, false);
+}
+
+/** Puts a file in place of what was there, as {@link replaceFile}, and flushes file and folder: it stays. */
+export async function writeDurably(path: string, content: string, mode = 0o600): Promise<void> {
+  await place(path, content, mode, true);
+  await flushFolder(dirname(path));
+}
+
+async function place(path: string, content: string, mode: number, flush: boolean): Promise<void> {
+  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString('hex')}${temporarySuffix}`);
+  try {
+    await writeNew(temporary, content, mode, flush);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function writeNew(path: string, content: string, mode: number, flush: boolean): Promise<void> {
+  const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+  const file = await open(path, O_CREAT | O_EXCL | O_NOFOLLOW | O_WRONLY, mode);
+  try {
+    await file.chmod(mode);
+    await file.writeFile(content);
+    if (flush) await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Removes a file for good. Removing nothing is no error. */
+export async function removeDurably(path: string): Promise<void> {
+  await rm(path, { force: true });
+  await flushFolder(dirname(path));
+}
+
+/** Makes the names in a folder survive a power loss. */
+export async function flushFolder(path: string): Promise<void> {
+  const folder = await open(path, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** Makes a folder with these rights, whatever the umask (those above it are open to everyone), and clears files that never got in place. */
+export async function prepareFolder(path: string, mode = 0o700): Promise<void> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+  await mkdir(path, { recursive: true, mode });
+  await chmod(path, mode);
+  for (const name of await readdir(path)) {
+    if (name.startsWith('.') && name.endsWith(temporarySuffix)) await rm(join(path, name), { force: true });
+  }
+}
