@@ -3,7 +3,7 @@
  * do.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -11,9 +11,8 @@ import { join } from 'node:path';
 export const dist = new URL('../dist', import.meta.url).pathname.replace('/dist/dist', '/dist');
 
 /** A new folder that others than its owner can pass through, and the way to remove it. */
-export async function openFolder(): Promise<{ path: string; close(): Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), 'vnet-test-'));
-  const { chmod } = await import('node:fs/promises');
+export async function openFolder(parent = tmpdir()): Promise<{ path: string; close(): Promise<void> }> {
+  const path = await mkdtemp(join(parent, 'vnet-test-'));
   await chmod(path, 0o711);
   return { path, close: () => rm(path, { recursive: true, force: true }) };
 }
