@@ -1,29 +1,24 @@
 /**
  * Lives here: how much a network's guests may receive and send, as tc holds
- * it on the network's bridge. Does not know: single guests.
+ * it on the network's bridge. Does not know: single guests, what else tc does
+ * there.
  *
  * What guests receive the bridge transmits, so it waits there in a queue of
  * its own (HTB). What they send arrives at the bridge, where nothing waits:
  * there the kernel drops what is too much (police), or, where it has no such
  * action, leads it through a queue on a device made for that (IFB).
  *
- *     BRIDGE  1:   what guests receive; 1:1 the whole network, 1:2 what no guest is promised
- *             ffff: what guests send
+ *     BRIDGE  1:       what guests receive; 1:1 the whole network, 1:2 what no guest is promised
+ *             ingress  what guests send
  *     vnbXXX  as 1: of the bridge, for what guests send; only where it takes one
  */
 import type { BandwidthDirection } from '../../shared/definition/index.js';
-import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { NetworkPlan } from '../driver/host.js';
-import { CommandError, type Commands } from './command.js';
+import type { Commands } from './command.js';
 import { renderAlias } from './link.js';
 import { readInterfaces } from './proc.js';
 import { safeInterface, safeNumber, uuidDigits } from './safe-text.js';
-
-/** A line of `tc -batch`, and what does in its place where the kernel does not have it. */
-interface Line {
-  text: string;
-  instead?: (() => Promise<Line[]>) | undefined;
-}
+import { failedLine, type Line } from './tc.js';
 
 /** The most KiB of burst that tc can count, and libvirt's limit as well. */
 const largestBurst = 2 ** 22 - 1;
@@ -39,34 +34,22 @@ export function hasBandwidth({ definition: { bandwidth } }: NetworkPlan): boolea
   return [bandwidth?.inbound, bandwidth?.outbound].some((direction) => direction?.average !== undefined);
 }
 
-/** The `tc -batch` lines that limit a network on its bridge. */
-export function renderBandwidth(plan: NetworkPlan): string {
-  return textOf(linesFor(plan));
+/** Whether what a network's guests send is limited. */
+export function limitsSending({ definition: { bandwidth } }: NetworkPlan): boolean {
+  return bandwidth?.outbound?.average !== undefined;
 }
 
-/** The `tc -batch` lines that limit what a network's guests send where the kernel cannot police. */
-export function renderDetour(plan: NetworkPlan): string {
-  return textOf(detourLines(plan));
-}
-
-/**
- * Limits a network on its bridge, which has no limits yet.
- *
- * @throws {NetworkError} INTERNAL_ERROR with tc's words, and a hint of what the kernel needs
- */
-export async function applyBandwidth(commands: Commands, plan: NetworkPlan): Promise<void> {
-  const detour = async () => {
-    await addDetour(commands, plan);
-    return detourLines(plan);
-  };
-  try {
-    await runLines(commands, linesFor(plan, detour));
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    throw new NetworkError(ErrorCode.INTERNAL_ERROR, `cannot set the bandwidth of network '${plan.name}': ${error.words}`, {
-      cause: error, hint: 'the kernel needs the modules sch_htb, sch_ingress and cls_u32, and act_police or else ifb and act_mirred',
-    });
-  }
+/** The lines that limit a network on its bridge, which has a `clsact` qdisc already if guests' sending is limited. */
+export function bandwidthLines(commands: Commands, plan: NetworkPlan): Line[] {
+  const bridge = safeInterface(plan.bridge);
+  const { inbound, outbound } = plan.definition.bandwidth ?? {};
+  return [
+    ...(inbound?.average === undefined ? [] : queueLines(bridge, inbound, inbound.average)),
+    ...(outbound?.average === undefined ? [] : [{
+      text: `${everythingFrom(bridge)} police rate ${rate(outbound.average)} burst ${policedBurst(outbound, outbound.average)} mtu 64kb drop flowid :1`,
+      instead: () => makeDetour(commands, plan, outbound, outbound.average!),
+    }]),
+  ];
 }
 
 /** Removes what a network's limits left beside its bridge. What is on the bridge goes with it. */
@@ -76,18 +59,6 @@ export async function removeBandwidth(commands: Commands, plan: NetworkPlan): Pr
   const shown = JSON.parse(await commands.read('ip', ['-json', 'link', 'show', 'type', 'ifb']) || '[]') as { ifname?: string; ifalias?: string }[];
   if (!shown.some(({ ifname, ifalias }) => ifname === device && ifalias === renderAlias(plan))) return;
   await commands.run('ip', ['link', 'delete', 'dev', device, 'type', 'ifb']);
-}
-
-function linesFor(plan: NetworkPlan, detour?: () => Promise<Line[]>): Line[] {
-  const bridge = safeInterface(plan.bridge);
-  const { inbound, outbound } = plan.definition.bandwidth ?? {};
-  return [
-    ...(inbound?.average === undefined ? [] : queueLines(bridge, inbound, inbound.average)),
-    ...(outbound?.average === undefined ? [] : [
-      { text: `qdisc add dev ${bridge} ingress` },
-      { text: `${everythingFrom(bridge)} police rate ${rate(outbound.average)} burst ${policedBurst(outbound, outbound.average)} mtu 64kb drop flowid :1`, instead: detour },
-    ]),
-  ];
 }
 
 /** A queue that lets out `average`, and after a pause `burst` KiB at `peak`. */
@@ -106,18 +77,8 @@ function queueLines(device: string, { peak, burst }: BandwidthDirection, average
   ];
 }
 
-function detourLines(plan: NetworkPlan): Line[] {
-  const device = detourOf(plan);
-  const { outbound } = plan.definition.bandwidth ?? {};
-  if (outbound?.average === undefined) return [];
-  return [
-    ...queueLines(device, outbound, outbound.average),
-    { text: `${everythingFrom(safeInterface(plan.bridge))} flowid :1 action mirred egress redirect dev ${device}` },
-  ];
-}
-
 function everythingFrom(bridge: string): string {
-  return `filter add dev ${bridge} parent ffff: protocol all u32 match u32 0 0`;
+  return `filter add dev ${bridge} ingress protocol all u32 match u32 0 0`;
 }
 
 /** The device that what a network's guests send is led through. */
@@ -125,7 +86,8 @@ function detourOf({ uuid }: NetworkPlan): string {
   return safeInterface(`vnb${uuidDigits(uuid).slice(-12)}`);
 }
 
-async function addDetour(commands: Commands, plan: NetworkPlan): Promise<void> {
+/** Makes that device, and gives the lines that lead through it. */
+async function makeDetour(commands: Commands, plan: NetworkPlan, direction: BandwidthDirection, average: number): Promise<Line[]> {
   const device = detourOf(plan);
   // An IFB device's own queue of 32 packets would be what its HTB queue has by default.
   const lines = [`link add name ${device} txqueuelen 1000 type ifb`, `link set dev ${device} alias ${renderAlias(plan)} up`];
@@ -136,28 +98,10 @@ async function addDetour(commands: Commands, plan: NetworkPlan): Promise<void> {
     if (failedLine(error) === 2) await commands.run('ip', ['link', 'delete', 'dev', device, 'type', 'ifb']);
     throw error;
   }
-}
-
-/** Runs lines in one call, and in another what does in place of one that failed. */
-async function runLines(commands: Commands, lines: readonly Line[]): Promise<void> {
-  if (lines.length === 0) return;
-  try {
-    await commands.run('tc', ['-batch', '-'], { input: textOf(lines) });
-  } catch (error) {
-    const failed = failedLine(error);
-    const instead = lines[failed - 1]?.instead;
-    if (instead === undefined) throw error;
-    await runLines(commands, [...await instead(), ...lines.slice(failed)]);
-  }
-}
-
-/** The line that a batch of ip or tc ended with, from 1; 0 if it was none. */
-function failedLine(error: unknown): number {
-  return error instanceof CommandError ? Number(/Command failed -:(\d+)/.exec(error.words)?.[1] ?? 0) : 0;
-}
-
-function textOf(lines: readonly Line[]): string {
-  return lines.map(({ text }) => `${text}\n`).join('');
+  return [
+    ...queueLines(device, direction, average),
+    { text: `${everythingFrom(safeInterface(plan.bridge))} flowid :1 action mirred egress redirect dev ${device}` },
+  ];
 }
 
 /** In tc, `kbps` is 1000 bytes a second. */

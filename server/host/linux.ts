@@ -10,7 +10,6 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { familyOfIp, isManaged, networkMode } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
 import type { Log } from '../log.js';
-import { applyBandwidth, hasBandwidth, removeBandwidth } from './bandwidth.js';
 import { openCommands, type Commands, type Tool } from './command.js';
 import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
@@ -23,6 +22,7 @@ import { probeLinux } from './probe.js';
 import { safeInterface } from './safe-text.js';
 import { refuseUnsupported } from './support.js';
 import { enableForwarding, refuseRouteLoss } from './sysctl.js';
+import { openTraffic, type Traffic } from './traffic.js';
 import { openWayBack, together, type WayBack } from './undo.js';
 
 /** Where the Linux host keeps its files, and what it runs. */
@@ -50,7 +50,7 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
   try {
     const firewall = await chooseFirewall(options.firewall ?? 'auto', commands);
-    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, log);
+    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, openTraffic(commands, log), log);
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -63,6 +63,7 @@ class LinuxHost implements Host {
     private readonly firewall: Firewall,
     private readonly watch: Watch,
     private readonly dnsmasq: Dnsmasq,
+    private readonly traffic: Traffic,
     private readonly log: Log,
   ) {}
 
@@ -80,7 +81,7 @@ class LinuxHost implements Host {
       this.commands.require('ip'),
       policyOf(plan) && this.firewall.require(),
       rendered && this.commands.require('dnsmasq'),
-      hasBandwidth(plan) ? this.commands.require('tc') : undefined,
+      this.traffic.require(plan),
       families.ipv6 ? refuseRouteLoss() : undefined,
     );
     const back = openWayBack(this.log);
@@ -94,20 +95,20 @@ class LinuxHost implements Host {
     this.watch.guard(plan);
   }
 
-  /** The bridge, and on it DHCP and DNS, and what guests may receive and send. */
+  /** The bridge, and on it DHCP and DNS, and what tc does there. */
   private async serve(plan: NetworkPlan, rendered: Rendered | undefined, back: WayBack): Promise<void> {
     back.push('bridge', () => removeBridge(this.commands, plan));
     back.push('dnsmasq', () => this.dnsmasq.stop(plan, { forget: false }));
     await together(raiseBridge(this.commands, plan), rendered && this.dnsmasq.write(plan, rendered));
-    back.push('bandwidth', () => removeBandwidth(this.commands, plan));
-    await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan), applyBandwidth(this.commands, plan));
+    back.push('traffic', () => this.traffic.remove(plan));
+    await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan), this.traffic.apply(plan));
   }
 
   async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
     if (!isManaged(plan.definition)) return;
     this.watch.release(plan);
     const steps = [
-      this.dnsmasq.stop(plan, options), removeBridge(this.commands, plan), removeBandwidth(this.commands, plan), this.firewall.remove(plan),
+      this.dnsmasq.stop(plan, options), removeBridge(this.commands, plan), this.traffic.remove(plan), this.firewall.remove(plan),
     ];
     const results = await Promise.allSettled(steps);
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));

@@ -169,26 +169,27 @@ describe('the bandwidth of a network', () => {
 
   it('that cannot be set leaves nothing', async () => {
     const before = await links();
-    for (const fails of [/^qdisc.* htb/m, /ingress$/m, /redirect/]) {
-      const poor = await openLabHost(lab, { commands: refusing(fails) });
+    for (const refused of [['htb'], ['clsact'], ['police', 'ifb'], ['police', 'link set dev vnb'], ['police', 'redirect']]) {
+      const poor = await openLabHost(lab, { commands: refusing(refused) });
       const network = plan("<inbound average='500'/><outbound average='500'/>");
       await expect(poor.bringUp(network)).rejects.toMatchObject({ code: ErrorCode.INTERNAL_ERROR, message: expect.stringContaining('made to fail') });
       await poor.close();
-      expect(await links()).toEqual(before);
+      expect(await links(), refused.join()).toEqual(before);
     }
   });
 });
 
-/** A door that refuses lines of tc. */
-function refusing(pattern: RegExp): Commands {
+/** A door behind which the kernel refuses what has one of these words, after it has done what comes before. */
+function refusing(words: string[]): Commands {
   const real = openCommands();
-  return {
-    ...real,
-    run: async (tool, argv, options) => {
-      if (tool === 'tc' && pattern.test(options?.input ?? '')) throw new CommandError(tool, 'made to fail');
-      await real.run(tool, argv, options);
-    },
+  const run: Commands['run'] = async (tool, argv, { input = '', ...options } = {}) => {
+    const lines = input.split('\n');
+    const refused = lines.findIndex((line) => words.some((word) => line.includes(word)));
+    if (tool === 'nft' || refused < 0) return real.run(tool, argv, { input, ...options });
+    await real.run(tool, argv, { input: lines.slice(0, refused).join('\n'), ...options });
+    throw new CommandError(tool, `made to fail\nCommand failed -:${refused + 1}`);
   };
+  return { ...real, run };
 }
 
 /** The names of all interfaces, each with its queues. */

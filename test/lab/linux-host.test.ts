@@ -206,7 +206,7 @@ describe('a network that cannot be brought up', () => {
     const calls = [...counting.calls];
     await counted.tearDown(hurt(), { forget: true });
     await counted.close();
-    expect([...calls].sort()).toEqual(['dnsmasq', 'ip', 'ip', 'nft', 'nft']);
+    expect([...calls].sort()).toEqual(['dnsmasq', 'ip', 'ip', 'nft', 'nft', 'tc']);
     const before = await traces();
     for (const when of ['before', 'after'] as const) {
       for (let call = 1; call <= calls.length; call += 1) {

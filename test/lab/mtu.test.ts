@@ -42,9 +42,9 @@ describe('a network with an MTU', () => {
     // A guest cannot take more over IPv6 than its own interface takes.
     await guest.exec('ip', 'link', 'set', 'dev', 'eth0', 'mtu', '9600');
     const ipv6Mtu = async () => Number(await guest!.exec('cat', '/proc/sys/net/ipv6/conf/eth0/mtu'));
-    await until('the MTU of a router advertisement', async () => (await guest!.exec('ip', '-6', 'route')).includes('default') && await ipv6Mtu() === mtu);
+    await until('the MTU of a router advertisement', async () => (await guest!.exec('ip', '-6', 'route')).includes('default') && await ipv6Mtu() === mtu, 30_000);
     expect((await guest.lease()).mtu).toBe(mtu);
-  });
+  }, 60_000);
 
   it('that the kernel refuses does not start, and leaves nothing', async () => {
     await expect(host.bringUp(plan(70_000))).rejects.toMatchObject({ code: ErrorCode.SYSTEM_ERROR, message: expect.stringMatching(/bridge 'lab-sized'.*mtu/) });

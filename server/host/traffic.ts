@@ -1,0 +1,73 @@
+/**
+ * Lives here: what tc does on a network's bridge: it holds guests to the
+ * network's bandwidth and completes the checksums of DHCP's answers. Does not
+ * know: how much that is.
+ */
+import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { familyOfIp, servesDhcp } from '../../shared/definition/index.js';
+import type { NetworkPlan } from '../driver/host.js';
+import type { Log } from '../log.js';
+import { bandwidthLines, hasBandwidth, limitsSending, removeBandwidth } from './bandwidth.js';
+import { CommandError, type Commands } from './command.js';
+import { safeInterface } from './safe-text.js';
+import { runLines, type Line } from './tc.js';
+
+/** What tc does for networks. */
+export interface Traffic {
+  /** Checks that what a network cannot do without is there. @throws {NetworkError} SYSTEM_ERROR if tc is not installed */
+  require(plan: NetworkPlan): Promise<void>;
+  /**
+   * Tells tc of a network whose bridge is new. What is on the bridge goes with it.
+   *
+   * @throws {NetworkError} INTERNAL_ERROR with tc's words, and a hint of what the kernel needs
+   */
+  apply(plan: NetworkPlan): Promise<void>;
+  /** Removes what is beside the bridge. */
+  remove(plan: NetworkPlan): Promise<void>;
+}
+
+/** Opens it. What the kernel does not have is asked of it once. */
+export function openTraffic(commands: Commands, log: Log): Traffic {
+  let completes = true;
+  const giveUp = (error: unknown) => {
+    if (completes) log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the kernel module act_csum or the program tc is missing');
+    completes = false;
+  };
+  return {
+    require: async (plan) => {
+      if (hasBandwidth(plan)) await commands.require('tc');
+      else if (completes && answersDhcp(plan)) await commands.require('tc').catch(giveUp);
+    },
+    apply: async (plan) => {
+      try {
+        await runLines(commands, linesFor(commands, plan, completes && answersDhcp(plan), giveUp));
+      } catch (error) {
+        if (!(error instanceof CommandError)) throw error;
+        throw new NetworkError(ErrorCode.INTERNAL_ERROR, `cannot control the traffic of network '${plan.name}': ${error.message}`, {
+          cause: error, hint: 'bandwidth needs the kernel modules sch_htb, sch_ingress and cls_u32, and act_police or else ifb and act_mirred',
+        });
+      }
+    },
+    remove: (plan) => removeBandwidth(commands, plan),
+  };
+}
+
+function linesFor(commands: Commands, plan: NetworkPlan, completes: boolean, giveUp: (error: unknown) => void): Line[] {
+  const bridge = safeInterface(plan.bridge);
+  const without = async (error: unknown): Promise<Line[]> => {
+    giveUp(error);
+    return [];
+  };
+  return [
+    ...(completes || limitsSending(plan) ? [{ text: `qdisc add dev ${bridge} clsact`, ...(limitsSending(plan) ? {} : { instead: without }) }] : []),
+    // The kernel leaves checksums to whoever takes the packet off the bridge. A guest's own kernel knows; a DHCP client
+    // that looks at packets before its kernel has an address may not, and drops them.
+    ...(completes ? [{ text: `filter add dev ${bridge} egress protocol ip u32 match ip protocol 17 0xff match ip dport 68 0xffff action csum udp`, instead: without }] : []),
+    ...bandwidthLines(commands, plan),
+  ];
+}
+
+/** Whether the network's guests get addresses by DHCP. Over IPv6 their own kernels look at the packets. */
+function answersDhcp({ definition }: NetworkPlan): boolean {
+  return definition.ips.some((ip) => familyOfIp(ip) === 'ipv4' && servesDhcp(ip));
+}
