@@ -35,7 +35,14 @@ export function createGrpcRpc({ client, place }: Channel, timeoutMs: number): Rp
       const cancel = () => call.cancel();
       abortSignal?.addEventListener('abort', cancel, { once: true });
     }),
+    serverStreamingRequest: (_, method) => noStream(method),
+    clientStreamingRequest: (_, method) => noStream(method),
+    bidirectionalStreamingRequest: (_, method) => noStream(method),
   };
+}
+
+function noStream(method: string): never {
+  throw new NetworkError(ErrorCode.NO_SUPPORT, method);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

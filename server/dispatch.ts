@@ -35,6 +35,7 @@ export function createDispatch(driver: NetworkDriver, caller: Caller, log: Log):
   const definition: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
   for (const [key, generated] of Object.entries(NetworkDriverDefinition.methods)) {
+    if (generated.responseStream) continue;
     const procedure = generated as unknown as GeneratedMethod;
     const method = driver[key as keyof NetworkDriver].bind(driver) as DriverMethod;
     definition[key] = {

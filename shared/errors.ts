@@ -47,6 +47,10 @@ const prefixes: Partial<Record<ErrorCode, string>> = {
   [ErrorCode.RESOURCE_BUSY]: 'resource busy',
   [ErrorCode.ACCESS_DENIED]: 'access denied',
   [ErrorCode.XML_INVALID_SCHEMA]: 'XML document failed to validate against schema',
+  [ErrorCode.INVALID_NETWORK_PORT]: 'invalid network port pointer in',
+  [ErrorCode.NETWORK_PORT_EXIST]: 'this network port exists already',
+  [ErrorCode.NO_NETWORK_PORT]: 'network port not found',
+  [ErrorCode.NO_NETWORK_METADATA]: 'metadata not found',
 };
 
 /** What a NetworkError may carry beside its code and message. */

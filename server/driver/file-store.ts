@@ -5,6 +5,7 @@
  *     ETC/networks/NAME.xml                 a saved definition
  *     ETC/networks/autostart/NAME.xml       a link to it: starts with the host
  *     RUN/networks/UUID.json                what is done on the host now
+ *     RUN/ports/NETWORK.PORT.json           a port, by the UUIDs of both
  *     RUN/autostarted                       autostart is done since boot
  *
  * Does not know: what a definition says.
@@ -13,13 +14,13 @@ import { access, lstat, readdir, readFile, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { flushFolder, prepareFolder, removeDurably, writeDurably } from '../files.js';
-import type { LiveRecord, SavedDefinition, Store } from './store.js';
+import type { LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
 
 /** Written above a saved definition, for the person who opens the file. */
 const heading = '<!-- Saved by vnetd. While it runs, change this with: vnet edit NETWORK -->\n';
 
-/** The version of a live record's layout; a later daemon reads the earlier ones. */
-const liveVersion = 1;
+/** The version of the layout of live records and ports; a later daemon reads the earlier ones. */
+const recordVersion = 1;
 
 /** The longest file that is taken for a definition, in bytes. */
 const largestFile = 4 * 1024 * 1024;
@@ -36,7 +37,8 @@ export interface StoreFolders {
 export async function openFileStore(folders: StoreFolders): Promise<Store> {
   const networks = join(folders.etc, 'networks');
   const fresh = !(await exists(networks));
-  const store = new FileStore(networks, join(networks, 'autostart'), join(folders.run, 'networks'), join(folders.run, 'autostarted'), fresh);
+  const { run } = folders;
+  const store = new FileStore(networks, join(networks, 'autostart'), join(run, 'networks'), join(run, 'ports'), join(run, 'autostarted'), fresh);
   await store.prepare();
   return store;
 }
@@ -46,12 +48,13 @@ class FileStore implements Store {
     private readonly networks: string,
     private readonly autostart: string,
     private readonly live: string,
+    private readonly ports: string,
     private readonly autostarted: string,
     private readonly fresh: boolean,
   ) {}
 
   async prepare(): Promise<void> {
-    for (const folder of [this.networks, this.autostart, this.live]) await prepareFolder(folder);
+    for (const folder of [this.networks, this.autostart, this.live, this.ports]) await prepareFolder(folder);
   }
 
   async load(): ReturnType<Store['load']> {
@@ -59,7 +62,8 @@ class FileStore implements Store {
     const saved = await readAll(this.networks, '.xml', problems, async (name, text): Promise<SavedDefinition> =>
       ({ name, xml: text, autostart: await exists(this.autostartFile(name)) }));
     const live = await readAll(this.live, '.json', problems, async (_, text) => parseLive(text));
-    return { fresh: this.fresh, autostarted: await exists(this.autostarted), saved, live, problems };
+    const ports = await readAll(this.ports, '.json', problems, async (_, text) => parsePort(text));
+    return { fresh: this.fresh, autostarted: await exists(this.autostarted), saved, live, ports, problems };
   }
 
   async saveDefinition(name: string, xml: string): Promise<void> {
@@ -84,12 +88,21 @@ class FileStore implements Store {
   }
 
   async saveLive(record: LiveRecord): Promise<void> {
-    const text = `${JSON.stringify({ version: liveVersion, ...record }, undefined, 2)}\n`;
+    const text = `${JSON.stringify({ version: recordVersion, ...record }, undefined, 2)}\n`;
     await writing(`record network '${record.name}'`, () => writeDurably(this.liveFile(record.uuid), text));
   }
 
   async removeLive(uuid: string): Promise<void> {
     await writing(`remove the record of network ${uuid}`, () => removeDurably(this.liveFile(uuid)));
+  }
+
+  async savePort(record: PortRecord): Promise<void> {
+    const text = `${JSON.stringify({ version: recordVersion, ...record }, undefined, 2)}\n`;
+    await writing(`record port ${record.uuid}`, () => writeDurably(this.portFile(record.network, record.uuid), text));
+  }
+
+  async removePort(network: string, uuid: string): Promise<void> {
+    await writing(`remove the record of port ${uuid}`, () => removeDurably(this.portFile(network, uuid)));
   }
 
   async markAutostarted(): Promise<void> {
@@ -102,6 +115,10 @@ class FileStore implements Store {
 
   private autostartFile(name: string): string {
     return join(this.autostart, `${safeFileName(name)}.xml`);
+  }
+
+  private portFile(network: string, uuid: string): string {
+    return join(this.ports, `${safeFileName(network)}.${safeFileName(uuid)}.json`);
   }
 
   private liveFile(uuid: string): string {
@@ -140,10 +157,19 @@ async function readAll<T>(
   return found;
 }
 
+function parseRecord<T>(text: string): T {
+  const record = JSON.parse(text) as T & { version: number };
+  if (record.version !== recordVersion) throw new Error(`its version is ${record.version}; this vnetd reads version ${recordVersion}`);
+  return record;
+}
+
+function parsePort(text: string): PortRecord {
+  const { uuid, network, xml, attachment } = parseRecord<PortRecord>(text);
+  return { uuid, network, xml, ...(attachment === undefined ? {} : { attachment }) };
+}
+
 function parseLive(text: string): LiveRecord {
-  const record = JSON.parse(text) as LiveRecord & { version: number };
-  if (record.version !== liveVersion) throw new Error(`its version is ${record.version}; this vnetd reads version ${liveVersion}`);
-  const { uuid, name, bridge, state, xml } = record;
+  const { uuid, name, bridge, state, xml } = parseRecord<LiveRecord>(text);
   return { uuid, name, bridge, state, xml };
 }
 

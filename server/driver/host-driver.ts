@@ -3,6 +3,7 @@
  */
 import type { NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
 import type { Log } from '../log.js';
+import { Journal } from './events.js';
 import type { Host } from './host.js';
 import { LocalNetworkDriver } from './local-driver.js';
 import type { Estate } from './lifecycle.js';
@@ -15,7 +16,7 @@ import type { Store } from './store.js';
  * half-done, starts what starts with the host.
  */
 export async function openHostDriver(host: Host, store: Store, log: Log): Promise<NetworkDriver> {
-  const estate: Estate = { register: new Register(), host, store, log };
+  const estate: Estate = { register: new Register(), host, store, journal: new Journal(), log };
   await recover(estate);
   return new LocalNetworkDriver('host', estate);
 }

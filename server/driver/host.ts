@@ -5,7 +5,7 @@
  * Every verb takes and returns plain data, so that an implementer can live in
  * another process than the rules.
  */
-import type { NetworkDefinition } from '../../shared/definition/index.js';
+import type { Bandwidth, NetworkDefinition, VirtualPort, Vlan } from '../../shared/definition/index.js';
 
 /**
  * A network as it should stand: the definition with everything filled in.
@@ -38,6 +38,72 @@ export interface HostLease {
   address: string;
   hostname?: string;
   clientId?: string;
+}
+
+/** What a port is plugged into, as the rules decided it. */
+export type Plug =
+  /** The network's own bridge (of a managed network), or one of the host's own. */
+  | { type: 'bridge'; bridge: string; managed: boolean }
+  /** A device of the LAN, over macvtap. */
+  | { type: 'direct'; device: string; mode: 'bridge' | 'private' | 'vepa' | 'passthrough' }
+  /** A PCI device that the guest gets whole. */
+  | { type: 'hostdev-pci'; address: { domain: number; bus: number; slot: number; function: number }; managed: boolean; driver?: string };
+
+/** What vnet itself plugs in. `device` is the host's end, named in full. */
+export type PortAttachment =
+  | { type: 'tap'; device: string; owner: string; group: string; queues: number }
+  | { type: 'veth'; device: string; netns: string; guestDevice: string }
+  | { type: 'existing'; device: string };
+
+/** A port as it should stand: with everything filled in from network and port group. */
+export interface PortPlan {
+  uuid: string;
+  /** The guest's, canonical. */
+  mac: string;
+  /** Who uses it: the guest's name. */
+  owner: string;
+  plug: Plug;
+  /** Absent: whoever asked for the port plugs the guest in, and the host only holds its bandwidth. */
+  attachment?: PortAttachment;
+  virtualPort?: VirtualPort;
+  vlan?: Vlan;
+  /** With the class id that the rules gave it, if it has a floor. */
+  bandwidth?: Bandwidth;
+  isolated: boolean;
+  trustGuestRxFilters: boolean;
+  /** In bytes; absent: the bridge's own. */
+  mtu?: number;
+}
+
+/** One thing that a change does to the host. */
+export interface HostChange {
+  part: 'link' | 'address' | 'route' | 'rules' | 'dnsmasq' | 'sysctl' | 'queue';
+  /** For people: `add 192.168.5.1/24 to virbr3`. */
+  what: string;
+  /** Guests notice nothing. */
+  hitless: boolean;
+}
+
+/** Something that happened on the machine, to the network with this UUID. */
+export type HostEvent =
+  | { kind: 'lease'; network: string; change: 'added' | 'renewed' | 'expired' | 'released'; lease: HostLease }
+  /** What another program took away or altered stands again; `what` for people: `firewall rules`. */
+  | { kind: 'repaired'; network: string; what: string }
+  /** What could not be done on nobody's behalf. */
+  | { kind: 'failed'; network: string; what: string }
+  /** The bridge is gone or is not ours any more, and nobody asked for that. */
+  | { kind: 'bridge-lost'; network: string };
+
+/** One thing that was looked at. */
+export interface HostFinding {
+  severity: 'error' | 'warning' | 'ok';
+  /** What was looked at, always the same words: `forwarding`, `foreign-drop`, `port-53`. */
+  check: string;
+  /** The UUID of the network it concerns; absent if it concerns the host. */
+  network?: string;
+  message: string;
+  /** What to do about it; absent if nothing. */
+  advice?: string;
 }
 
 /** What stands of one network. */
@@ -98,6 +164,45 @@ export interface Host {
    * touching the rest: dnsmasq started again, rules applied again.
    */
   refresh(plan: NetworkPlan, standing: Standing): Promise<void>;
+
+  /**
+   * Changes a network that stands from one plan to another, touching only what
+   * differs. On failure it is as before.
+   *
+   * @throws {NetworkError} CONFIG_UNSUPPORTED if the difference needs a new
+   * start; else as bringUp
+   */
+  update(before: NetworkPlan, after: NetworkPlan): Promise<void>;
+
+  /** What bringUp (without `before`) or update would do. Touches nothing. Throws as they do for what can be known. */
+  preview(before: NetworkPlan | undefined, after: NetworkPlan): Promise<HostChange[]>;
+
+  /**
+   * Plugs a port into a network that stands. On failure nothing of it is left.
+   * Doing it again for a port whose device is there plugs that one in.
+   *
+   * @throws {NetworkError} SYSTEM_ERROR if a device cannot be made or is not
+   * there; CONFIG_UNSUPPORTED if this host cannot do what the port asks for
+   */
+  attach(network: NetworkPlan, port: PortPlan): Promise<void>;
+
+  /** Takes a port off its network, and what vnet made for it away. Runs every step, as tearDown. */
+  detach(network: NetworkPlan, port: PortPlan): Promise<void>;
+
+  /** Changes the bandwidth of a port that is plugged in. On failure it is as before. */
+  reshape(network: NetworkPlan, before: PortPlan, after: PortPlan): Promise<void>;
+
+  /** Takes a leased address back. @throws {NetworkError} OPERATION_INVALID if it is not leased */
+  releaseLease(plan: NetworkPlan, address: string): Promise<void>;
+
+  /**
+   * What happened since the last call: waits until there is something. For one
+   * caller at a time; gives an empty list once the host is closed.
+   */
+  nextEvents(): Promise<HostEvent[]>;
+
+  /** What would keep the host, or one of these networks, from working. Never throws for what it finds. */
+  diagnose(plans: NetworkPlan[]): Promise<HostFinding[]>;
 
   /** Stops watching the machine. The networks stay. */
   close(): Promise<void>;

@@ -22,6 +22,16 @@ export function createIdleHost(): Host {
       standing: plans.map(({ uuid }) => ({ bridge: up.has(uuid), dnsmasq: up.has(uuid), firewall: up.has(uuid) })),
     }),
     refresh: async () => undefined,
+    async update(_, after) {
+      up.set(after.uuid, after);
+    },
+    preview: async () => [],
+    attach: async () => undefined,
+    detach: async () => undefined,
+    reshape: async () => undefined,
+    releaseLease: async () => undefined,
+    nextEvents: async () => [],
+    diagnose: async () => [],
     close: async () => undefined,
   };
 }

@@ -7,6 +7,7 @@
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { formatNetwork, isManaged, parseNetwork, validateNetwork, type NetworkDefinition } from '../../shared/definition/index.js';
 import type { Log } from '../log.js';
+import type { Journal } from './events.js';
 import type { Host, NetworkPlan } from './host.js';
 import { identify, nameBridge, needsBridgeName, type IdentifiedDefinition } from './identity.js';
 import type { NetworkRecord, Register } from './register.js';
@@ -18,6 +19,7 @@ export interface Estate {
   register: Register;
   host: Host;
   store: Store;
+  journal: Journal;
   log: Log;
 }
 

@@ -60,7 +60,7 @@ export class LocalNetworkDriver implements NetworkDriver {
 
   networkDefineXml: NetworkDriver['networkDefineXml'] = async ({ xml, validate }) => {
     const { record, warnings } = await define(this.estate, xml, validate);
-    return { network: handleOf(record), warnings };
+    return { network: handleOf(record), warnings, pending: [], changes: [] };
   };
 
   networkUndefine: NetworkDriver['networkUndefine'] = async ({ network }) => {
@@ -119,6 +119,32 @@ export class LocalNetworkDriver implements NetworkDriver {
     };
   };
 
+  networkReleaseDhcpLease: NetworkDriver['networkReleaseDhcpLease'] = () => notYet();
+
+  networkUpdate: NetworkDriver['networkUpdate'] = () => notYet();
+
+  networkGetMetadata: NetworkDriver['networkGetMetadata'] = () => notYet();
+
+  networkSetMetadata: NetworkDriver['networkSetMetadata'] = () => notYet();
+
+  watchNetworkEvents: NetworkDriver['watchNetworkEvents'] = () => notYet();
+
+  networkPortLookupByUuid: NetworkDriver['networkPortLookupByUuid'] = () => notYet();
+
+  networkPortCreateXml: NetworkDriver['networkPortCreateXml'] = () => notYet();
+
+  networkPortGetXmlDesc: NetworkDriver['networkPortGetXmlDesc'] = () => notYet();
+
+  networkPortGetParameters: NetworkDriver['networkPortGetParameters'] = () => notYet();
+
+  networkPortSetParameters: NetworkDriver['networkPortSetParameters'] = () => notYet();
+
+  networkPortDelete: NetworkDriver['networkPortDelete'] = () => notYet();
+
+  networkListAllPorts: NetworkDriver['networkListAllPorts'] = () => notYet();
+
+  diagnose: NetworkDriver['diagnose'] = () => notYet();
+
   private find(network: Network | undefined): NetworkRecord {
     return this.estate.register.find(network);
   }
@@ -135,6 +161,10 @@ export class LocalNetworkDriver implements NetworkDriver {
     this.xml.set(definition, xml);
     return xml;
   }
+}
+
+function notYet(): never {
+  throw new NetworkError(ErrorCode.NO_SUPPORT, 'not yet');
 }
 
 function handleOf({ name, uuid }: NetworkRecord): Network {

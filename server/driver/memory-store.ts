@@ -1,15 +1,18 @@
 /**
  * Lives here: a store that forgets when the process ends, for the test driver.
  */
-import type { LiveRecord, SavedDefinition, Store } from './store.js';
+import type { LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
 
 /** A new, empty store in memory. */
 export function createMemoryStore(): Store {
   const saved = new Map<string, SavedDefinition>();
   const live = new Map<string, LiveRecord>();
+  const ports = new Map<string, PortRecord>();
   let autostarted = false;
   return {
-    load: async () => ({ fresh: saved.size === 0, autostarted, saved: [...saved.values()], live: [...live.values()], problems: [] }),
+    load: async () => ({
+      fresh: saved.size === 0, autostarted, saved: [...saved.values()], live: [...live.values()], ports: [...ports.values()], problems: [],
+    }),
     async saveDefinition(name, xml) {
       saved.set(name, { name, xml, autostart: saved.get(name)?.autostart ?? false });
     },
@@ -25,6 +28,12 @@ export function createMemoryStore(): Store {
     },
     async removeLive(uuid) {
       live.delete(uuid);
+    },
+    async savePort(record) {
+      ports.set(`${record.network}/${record.uuid}`, record);
+    },
+    async removePort(network, uuid) {
+      ports.delete(`${network}/${uuid}`);
     },
     async markAutostarted() {
       autostarted = true;

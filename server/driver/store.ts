@@ -3,6 +3,8 @@
  * Does not know: files.
  */
 
+import type { PortAttachment } from './host.js';
+
 /** A saved definition as the store found it. */
 export interface SavedDefinition {
   /** The name it is filed under. */
@@ -27,6 +29,17 @@ export interface LiveRecord {
   xml: string;
 }
 
+/** A port of a network, kept as long as the network is known. */
+export interface PortRecord {
+  uuid: string;
+  /** The network's UUID. */
+  network: string;
+  /** What the network decided: the port's XML. */
+  xml: string;
+  /** What vnet plugs in, if it does. */
+  attachment?: PortAttachment;
+}
+
 /** A memory for definitions (which outlive the host) and live records (which outlive the daemon). */
 export interface Store {
   /**
@@ -40,6 +53,7 @@ export interface Store {
     autostarted: boolean;
     saved: SavedDefinition[];
     live: LiveRecord[];
+    ports: PortRecord[];
     problems: string[];
   }>;
 
@@ -57,6 +71,12 @@ export interface Store {
 
   /** Removes a live record. Removing nothing is no error. */
   removeLive(uuid: string): Promise<void>;
+
+  /** Keeps a port's record in place of the one of the same UUID. */
+  savePort(record: PortRecord): Promise<void>;
+
+  /** Removes a port's record. Removing nothing is no error. */
+  removePort(network: string, uuid: string): Promise<void>;
 
   /** Remembers until the next boot that autostart is done. */
   markAutostarted(): Promise<void>;

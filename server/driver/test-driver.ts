@@ -5,6 +5,7 @@
 import { silentLog } from '../log.js';
 import { LocalNetworkDriver } from './local-driver.js';
 import { define, setAutostart, start, type Estate } from './lifecycle.js';
+import { Journal } from './events.js';
 import { createIdleHost } from './idle-host.js';
 import { createMemoryStore } from './memory-store.js';
 import { Register } from './register.js';
@@ -40,7 +41,7 @@ const networks = [
 
 /** A new test driver; each has networks of its own. */
 export async function openTestDriver(): Promise<LocalNetworkDriver> {
-  const estate: Estate = { register: new Register(), host: createIdleHost(), store: createMemoryStore(), log: silentLog };
+  const estate: Estate = { register: new Register(), host: createIdleHost(), store: createMemoryStore(), journal: new Journal(), log: silentLog };
   for (const { started, xml } of networks) {
     const { record } = await define(estate, xml, true);
     if (!started) continue;

@@ -158,10 +158,30 @@ class LinuxHost implements Host {
     this.watch.guard(plan);
   }
 
+  update: Host['update'] = () => notYet();
+
+  preview: Host['preview'] = () => notYet();
+
+  attach: Host['attach'] = () => notYet();
+
+  detach: Host['detach'] = () => notYet();
+
+  reshape: Host['reshape'] = () => notYet();
+
+  releaseLease: Host['releaseLease'] = () => notYet();
+
+  diagnose: Host['diagnose'] = () => notYet();
+
+  nextEvents: Host['nextEvents'] = async () => [];
+
   async close(): Promise<void> {
     await this.watch.close();
     this.dnsmasq.close();
   }
+}
+
+function notYet(): never {
+  throw new NetworkError(ErrorCode.NO_SUPPORT, 'not yet');
 }
 
 /** The families that the host must forward for a network. */

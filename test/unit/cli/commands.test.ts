@@ -201,11 +201,11 @@ describe('a document', () => {
 
   it.each([['define', 'networkDefineXml'], ['net-create', 'networkCreateXml']] as const)('is read by %s as strictly as asked', async (verb, method) => {
     const asked: boolean[] = [];
-    const original = driver[method];
-    driver[method] = async (request) => {
+    const { [method]: original } = driver;
+    Object.assign(driver, { [method]: async (request: { xml: string; validate: boolean }) => {
       asked.push(request.validate);
       return original(request);
-    };
+    } });
     await vnet(`${verb} ${file}`);
     await vnet(`${verb} ${file} --validate`);
     expect(asked).toEqual([false, true]);

@@ -68,7 +68,7 @@ export function fakeDriver(...found: FakeNetwork[]): FakeDriver {
       if (one === undefined) throw new NetworkError(ErrorCode.NO_NETWORK, `no network with matching uuid '${uuid}'`);
       return { network: one.network };
     },
-    networkDefineXml: async ({ xml }) => make(xml, { persistent: true }),
+    networkDefineXml: async ({ xml }) => ({ ...await make(xml, { persistent: true }), pending: [], changes: [] }),
     networkCreateXml: async ({ xml }) => make(xml, { persistent: false, active: true }),
     networkCreate: async (request) => {
       const one = get(request);

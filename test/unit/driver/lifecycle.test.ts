@@ -1,6 +1,7 @@
 /** What the rules do when the host or the store fails them. */
 import { describe, expect, it } from 'vitest';
 import type { Host } from '../../../server/driver/host.js';
+import { Journal } from '../../../server/driver/events.js';
 import { createIdleHost } from '../../../server/driver/idle-host.js';
 import { LocalNetworkDriver } from '../../../server/driver/local-driver.js';
 import { createMemoryStore } from '../../../server/driver/memory-store.js';
@@ -25,7 +26,7 @@ function build(parts: { host?: Partial<Host>; store?: Partial<Store> } = {}): { 
     ...parts.host,
   };
   const store: Store = { ...memory, ...parts.store };
-  return { driver: new LocalNetworkDriver('test', { register: new Register(), host, store, log: silentLog }), store: memory, up };
+  return { driver: new LocalNetworkDriver('test', { register: new Register(), host, store, journal: new Journal(), log: silentLog }), store: memory, up };
 }
 
 describe('a start that fails', () => {

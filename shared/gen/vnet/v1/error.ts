@@ -86,6 +86,14 @@ export enum ErrorCode {
    * gRPC: INVALID_ARGUMENT.
    */
   XML_INVALID_SCHEMA = 92,
+  /** INVALID_NETWORK_PORT - A port's handle is unusable. gRPC: INVALID_ARGUMENT. */
+  INVALID_NETWORK_PORT = 105,
+  /** NETWORK_PORT_EXIST - The port exists already. gRPC: ALREADY_EXISTS. */
+  NETWORK_PORT_EXIST = 106,
+  /** NO_NETWORK_PORT - There is no such port. gRPC: NOT_FOUND. */
+  NO_NETWORK_PORT = 107,
+  /** NO_NETWORK_METADATA - There is no such metadata. gRPC: NOT_FOUND. */
+  NO_NETWORK_METADATA = 111,
   UNRECOGNIZED = -1,
 }
 
@@ -169,6 +177,18 @@ export function errorCodeFromJSON(object: any): ErrorCode {
     case 92:
     case "ERROR_CODE_XML_INVALID_SCHEMA":
       return ErrorCode.XML_INVALID_SCHEMA;
+    case 105:
+    case "ERROR_CODE_INVALID_NETWORK_PORT":
+      return ErrorCode.INVALID_NETWORK_PORT;
+    case 106:
+    case "ERROR_CODE_NETWORK_PORT_EXIST":
+      return ErrorCode.NETWORK_PORT_EXIST;
+    case 107:
+    case "ERROR_CODE_NO_NETWORK_PORT":
+      return ErrorCode.NO_NETWORK_PORT;
+    case 111:
+    case "ERROR_CODE_NO_NETWORK_METADATA":
+      return ErrorCode.NO_NETWORK_METADATA;
     case -1:
     case "UNRECOGNIZED":
     default:
@@ -230,6 +250,14 @@ export function errorCodeToJSON(object: ErrorCode): string {
       return "ERROR_CODE_ACCESS_DENIED";
     case ErrorCode.XML_INVALID_SCHEMA:
       return "ERROR_CODE_XML_INVALID_SCHEMA";
+    case ErrorCode.INVALID_NETWORK_PORT:
+      return "ERROR_CODE_INVALID_NETWORK_PORT";
+    case ErrorCode.NETWORK_PORT_EXIST:
+      return "ERROR_CODE_NETWORK_PORT_EXIST";
+    case ErrorCode.NO_NETWORK_PORT:
+      return "ERROR_CODE_NO_NETWORK_PORT";
+    case ErrorCode.NO_NETWORK_METADATA:
+      return "ERROR_CODE_NO_NETWORK_METADATA";
     case ErrorCode.UNRECOGNIZED:
     default:
       return "UNRECOGNIZED";

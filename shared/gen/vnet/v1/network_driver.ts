@@ -74,6 +74,433 @@ export function leaseTypeToJSON(object: LeaseType): string {
   }
 }
 
+/** What to do with a part of a network. Libvirt's names and numbers. */
+export enum UpdateCommand {
+  /** UNSPECIFIED - Refused: OPERATION_UNSUPPORTED. */
+  UNSPECIFIED = 0,
+  /** MODIFY - Replace the part that has the same key. */
+  MODIFY = 1,
+  /** DELETE - Remove the part. */
+  DELETE = 2,
+  /** ADD_LAST - Add the part behind those of its kind. */
+  ADD_LAST = 3,
+  /** ADD_FIRST - Add the part before those of its kind. */
+  ADD_FIRST = 4,
+  UNRECOGNIZED = -1,
+}
+
+export function updateCommandFromJSON(object: any): UpdateCommand {
+  switch (object) {
+    case 0:
+    case "UPDATE_COMMAND_UNSPECIFIED":
+      return UpdateCommand.UNSPECIFIED;
+    case 1:
+    case "UPDATE_COMMAND_MODIFY":
+      return UpdateCommand.MODIFY;
+    case 2:
+    case "UPDATE_COMMAND_DELETE":
+      return UpdateCommand.DELETE;
+    case 3:
+    case "UPDATE_COMMAND_ADD_LAST":
+      return UpdateCommand.ADD_LAST;
+    case 4:
+    case "UPDATE_COMMAND_ADD_FIRST":
+      return UpdateCommand.ADD_FIRST;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return UpdateCommand.UNRECOGNIZED;
+  }
+}
+
+export function updateCommandToJSON(object: UpdateCommand): string {
+  switch (object) {
+    case UpdateCommand.UNSPECIFIED:
+      return "UPDATE_COMMAND_UNSPECIFIED";
+    case UpdateCommand.MODIFY:
+      return "UPDATE_COMMAND_MODIFY";
+    case UpdateCommand.DELETE:
+      return "UPDATE_COMMAND_DELETE";
+    case UpdateCommand.ADD_LAST:
+      return "UPDATE_COMMAND_ADD_LAST";
+    case UpdateCommand.ADD_FIRST:
+      return "UPDATE_COMMAND_ADD_FIRST";
+    case UpdateCommand.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** Which part of a network. Libvirt's names and numbers. */
+export enum UpdateSection {
+  /** UNSPECIFIED - Refused: OPERATION_UNSUPPORTED. */
+  UNSPECIFIED = 0,
+  /** BRIDGE - `<bridge>`; refused: OPERATION_UNSUPPORTED. */
+  BRIDGE = 1,
+  /** DOMAIN - `<domain>`: added, modified, deleted. Libvirt refuses it. */
+  DOMAIN = 2,
+  /** IP - `<ip>`: added, deleted. Libvirt refuses it. */
+  IP = 3,
+  /** IP_DHCP_HOST - `<host>` of `<dhcp>`: added, modified, deleted. */
+  IP_DHCP_HOST = 4,
+  /** IP_DHCP_RANGE - `<range>` of `<dhcp>`: added, deleted. */
+  IP_DHCP_RANGE = 5,
+  /** FORWARD - `<forward>`; refused: OPERATION_UNSUPPORTED. */
+  FORWARD = 6,
+  /** FORWARD_INTERFACE - `<interface>` of `<forward>`: added, deleted. */
+  FORWARD_INTERFACE = 7,
+  /** FORWARD_PF - `<pf>` of `<forward>`; refused: OPERATION_UNSUPPORTED. */
+  FORWARD_PF = 8,
+  /** PORTGROUP - `<portgroup>`: added, modified, deleted. */
+  PORTGROUP = 9,
+  /** DNS_HOST - `<host>` of `<dns>`: added, modified, deleted. */
+  DNS_HOST = 10,
+  /** DNS_TXT - `<txt>` of `<dns>`: added, modified, deleted. */
+  DNS_TXT = 11,
+  /** DNS_SRV - `<srv>` of `<dns>`: added, deleted. */
+  DNS_SRV = 12,
+  UNRECOGNIZED = -1,
+}
+
+export function updateSectionFromJSON(object: any): UpdateSection {
+  switch (object) {
+    case 0:
+    case "UPDATE_SECTION_UNSPECIFIED":
+      return UpdateSection.UNSPECIFIED;
+    case 1:
+    case "UPDATE_SECTION_BRIDGE":
+      return UpdateSection.BRIDGE;
+    case 2:
+    case "UPDATE_SECTION_DOMAIN":
+      return UpdateSection.DOMAIN;
+    case 3:
+    case "UPDATE_SECTION_IP":
+      return UpdateSection.IP;
+    case 4:
+    case "UPDATE_SECTION_IP_DHCP_HOST":
+      return UpdateSection.IP_DHCP_HOST;
+    case 5:
+    case "UPDATE_SECTION_IP_DHCP_RANGE":
+      return UpdateSection.IP_DHCP_RANGE;
+    case 6:
+    case "UPDATE_SECTION_FORWARD":
+      return UpdateSection.FORWARD;
+    case 7:
+    case "UPDATE_SECTION_FORWARD_INTERFACE":
+      return UpdateSection.FORWARD_INTERFACE;
+    case 8:
+    case "UPDATE_SECTION_FORWARD_PF":
+      return UpdateSection.FORWARD_PF;
+    case 9:
+    case "UPDATE_SECTION_PORTGROUP":
+      return UpdateSection.PORTGROUP;
+    case 10:
+    case "UPDATE_SECTION_DNS_HOST":
+      return UpdateSection.DNS_HOST;
+    case 11:
+    case "UPDATE_SECTION_DNS_TXT":
+      return UpdateSection.DNS_TXT;
+    case 12:
+    case "UPDATE_SECTION_DNS_SRV":
+      return UpdateSection.DNS_SRV;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return UpdateSection.UNRECOGNIZED;
+  }
+}
+
+export function updateSectionToJSON(object: UpdateSection): string {
+  switch (object) {
+    case UpdateSection.UNSPECIFIED:
+      return "UPDATE_SECTION_UNSPECIFIED";
+    case UpdateSection.BRIDGE:
+      return "UPDATE_SECTION_BRIDGE";
+    case UpdateSection.DOMAIN:
+      return "UPDATE_SECTION_DOMAIN";
+    case UpdateSection.IP:
+      return "UPDATE_SECTION_IP";
+    case UpdateSection.IP_DHCP_HOST:
+      return "UPDATE_SECTION_IP_DHCP_HOST";
+    case UpdateSection.IP_DHCP_RANGE:
+      return "UPDATE_SECTION_IP_DHCP_RANGE";
+    case UpdateSection.FORWARD:
+      return "UPDATE_SECTION_FORWARD";
+    case UpdateSection.FORWARD_INTERFACE:
+      return "UPDATE_SECTION_FORWARD_INTERFACE";
+    case UpdateSection.FORWARD_PF:
+      return "UPDATE_SECTION_FORWARD_PF";
+    case UpdateSection.PORTGROUP:
+      return "UPDATE_SECTION_PORTGROUP";
+    case UpdateSection.DNS_HOST:
+      return "UPDATE_SECTION_DNS_HOST";
+    case UpdateSection.DNS_TXT:
+      return "UPDATE_SECTION_DNS_TXT";
+    case UpdateSection.DNS_SRV:
+      return "UPDATE_SECTION_DNS_SRV";
+    case UpdateSection.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** A kind of metadata. */
+export enum MetadataType {
+  /** UNSPECIFIED - Refused: INVALID_ARG. */
+  UNSPECIFIED = 0,
+  /** DESCRIPTION - The description. */
+  DESCRIPTION = 1,
+  /** TITLE - The title: one line. */
+  TITLE = 2,
+  /** ELEMENT - A foreign program's element, by the URI of its namespace. */
+  ELEMENT = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function metadataTypeFromJSON(object: any): MetadataType {
+  switch (object) {
+    case 0:
+    case "METADATA_TYPE_UNSPECIFIED":
+      return MetadataType.UNSPECIFIED;
+    case 1:
+    case "METADATA_TYPE_DESCRIPTION":
+      return MetadataType.DESCRIPTION;
+    case 2:
+    case "METADATA_TYPE_TITLE":
+      return MetadataType.TITLE;
+    case 3:
+    case "METADATA_TYPE_ELEMENT":
+      return MetadataType.ELEMENT;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return MetadataType.UNRECOGNIZED;
+  }
+}
+
+export function metadataTypeToJSON(object: MetadataType): string {
+  switch (object) {
+    case MetadataType.UNSPECIFIED:
+      return "METADATA_TYPE_UNSPECIFIED";
+    case MetadataType.DESCRIPTION:
+      return "METADATA_TYPE_DESCRIPTION";
+    case MetadataType.TITLE:
+      return "METADATA_TYPE_TITLE";
+    case MetadataType.ELEMENT:
+      return "METADATA_TYPE_ELEMENT";
+    case MetadataType.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** What an event tells. */
+export enum EventKind {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED = 0,
+  /** SUBSCRIBED - The first message of a stream: it tells from here on. */
+  SUBSCRIBED = 1,
+  /** RESYNC - Events were missed: the state is to be read anew. */
+  RESYNC = 2,
+  /** DEFINED - A definition was saved. */
+  DEFINED = 3,
+  /** UNDEFINED - A definition was forgotten. */
+  UNDEFINED = 4,
+  /** STARTED - A network stands. */
+  STARTED = 5,
+  /** STOPPED - A network does not stand any more. */
+  STOPPED = 6,
+  /** UPDATED - A part of a network was changed; `detail` has the section. */
+  UPDATED = 7,
+  /** AUTOSTART_CHANGED - Autostart was switched; `detail` is `on` or `off`. */
+  AUTOSTART_CHANGED = 8,
+  /**
+   * METADATA_CHANGED - Metadata was set or removed; `detail` has the type, and the namespace of
+   * an element.
+   */
+  METADATA_CHANGED = 9,
+  /** PORT_ADDED - A port was made. */
+  PORT_ADDED = 10,
+  /** PORT_REMOVED - A port was removed. */
+  PORT_REMOVED = 11,
+  /** LEASE_ADDED - A guest got an address. */
+  LEASE_ADDED = 12,
+  /** LEASE_RENEWED - A guest got its address for longer, or under another name. */
+  LEASE_RENEWED = 13,
+  /** LEASE_EXPIRED - A lease's time is over. */
+  LEASE_EXPIRED = 14,
+  /** LEASE_RELEASED - A guest gave its address back, or it was taken from it. */
+  LEASE_RELEASED = 15,
+  /**
+   * REPAIRED - Something of a network that was gone or altered on the host is in place
+   * again; `detail` says what.
+   */
+  REPAIRED = 16,
+  /**
+   * FAILED - Something failed that no caller is waiting for, or a start; `detail` says
+   * what and why.
+   */
+  FAILED = 17,
+  UNRECOGNIZED = -1,
+}
+
+export function eventKindFromJSON(object: any): EventKind {
+  switch (object) {
+    case 0:
+    case "EVENT_KIND_UNSPECIFIED":
+      return EventKind.UNSPECIFIED;
+    case 1:
+    case "EVENT_KIND_SUBSCRIBED":
+      return EventKind.SUBSCRIBED;
+    case 2:
+    case "EVENT_KIND_RESYNC":
+      return EventKind.RESYNC;
+    case 3:
+    case "EVENT_KIND_DEFINED":
+      return EventKind.DEFINED;
+    case 4:
+    case "EVENT_KIND_UNDEFINED":
+      return EventKind.UNDEFINED;
+    case 5:
+    case "EVENT_KIND_STARTED":
+      return EventKind.STARTED;
+    case 6:
+    case "EVENT_KIND_STOPPED":
+      return EventKind.STOPPED;
+    case 7:
+    case "EVENT_KIND_UPDATED":
+      return EventKind.UPDATED;
+    case 8:
+    case "EVENT_KIND_AUTOSTART_CHANGED":
+      return EventKind.AUTOSTART_CHANGED;
+    case 9:
+    case "EVENT_KIND_METADATA_CHANGED":
+      return EventKind.METADATA_CHANGED;
+    case 10:
+    case "EVENT_KIND_PORT_ADDED":
+      return EventKind.PORT_ADDED;
+    case 11:
+    case "EVENT_KIND_PORT_REMOVED":
+      return EventKind.PORT_REMOVED;
+    case 12:
+    case "EVENT_KIND_LEASE_ADDED":
+      return EventKind.LEASE_ADDED;
+    case 13:
+    case "EVENT_KIND_LEASE_RENEWED":
+      return EventKind.LEASE_RENEWED;
+    case 14:
+    case "EVENT_KIND_LEASE_EXPIRED":
+      return EventKind.LEASE_EXPIRED;
+    case 15:
+    case "EVENT_KIND_LEASE_RELEASED":
+      return EventKind.LEASE_RELEASED;
+    case 16:
+    case "EVENT_KIND_REPAIRED":
+      return EventKind.REPAIRED;
+    case 17:
+    case "EVENT_KIND_FAILED":
+      return EventKind.FAILED;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return EventKind.UNRECOGNIZED;
+  }
+}
+
+export function eventKindToJSON(object: EventKind): string {
+  switch (object) {
+    case EventKind.UNSPECIFIED:
+      return "EVENT_KIND_UNSPECIFIED";
+    case EventKind.SUBSCRIBED:
+      return "EVENT_KIND_SUBSCRIBED";
+    case EventKind.RESYNC:
+      return "EVENT_KIND_RESYNC";
+    case EventKind.DEFINED:
+      return "EVENT_KIND_DEFINED";
+    case EventKind.UNDEFINED:
+      return "EVENT_KIND_UNDEFINED";
+    case EventKind.STARTED:
+      return "EVENT_KIND_STARTED";
+    case EventKind.STOPPED:
+      return "EVENT_KIND_STOPPED";
+    case EventKind.UPDATED:
+      return "EVENT_KIND_UPDATED";
+    case EventKind.AUTOSTART_CHANGED:
+      return "EVENT_KIND_AUTOSTART_CHANGED";
+    case EventKind.METADATA_CHANGED:
+      return "EVENT_KIND_METADATA_CHANGED";
+    case EventKind.PORT_ADDED:
+      return "EVENT_KIND_PORT_ADDED";
+    case EventKind.PORT_REMOVED:
+      return "EVENT_KIND_PORT_REMOVED";
+    case EventKind.LEASE_ADDED:
+      return "EVENT_KIND_LEASE_ADDED";
+    case EventKind.LEASE_RENEWED:
+      return "EVENT_KIND_LEASE_RENEWED";
+    case EventKind.LEASE_EXPIRED:
+      return "EVENT_KIND_LEASE_EXPIRED";
+    case EventKind.LEASE_RELEASED:
+      return "EVENT_KIND_LEASE_RELEASED";
+    case EventKind.REPAIRED:
+      return "EVENT_KIND_REPAIRED";
+    case EventKind.FAILED:
+      return "EVENT_KIND_FAILED";
+    case EventKind.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
+/** How bad a finding is. */
+export enum Severity {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED = 0,
+  /** ERROR - A network cannot work. */
+  ERROR = 1,
+  /** WARNING - Something will be missing, or may fail. */
+  WARNING = 2,
+  /** OK - Looked at, and good. */
+  OK = 3,
+  UNRECOGNIZED = -1,
+}
+
+export function severityFromJSON(object: any): Severity {
+  switch (object) {
+    case 0:
+    case "SEVERITY_UNSPECIFIED":
+      return Severity.UNSPECIFIED;
+    case 1:
+    case "SEVERITY_ERROR":
+      return Severity.ERROR;
+    case 2:
+    case "SEVERITY_WARNING":
+      return Severity.WARNING;
+    case 3:
+    case "SEVERITY_OK":
+      return Severity.OK;
+    case -1:
+    case "UNRECOGNIZED":
+    default:
+      return Severity.UNRECOGNIZED;
+  }
+}
+
+export function severityToJSON(object: Severity): string {
+  switch (object) {
+    case Severity.UNSPECIFIED:
+      return "SEVERITY_UNSPECIFIED";
+    case Severity.ERROR:
+      return "SEVERITY_ERROR";
+    case Severity.WARNING:
+      return "SEVERITY_WARNING";
+    case Severity.OK:
+      return "SEVERITY_OK";
+    case Severity.UNRECOGNIZED:
+    default:
+      return "UNRECOGNIZED";
+  }
+}
+
 /**
  * A handle on a network: what identifies it. In requests the UUID decides; if
  * it is empty, the name does.
@@ -250,6 +677,8 @@ export interface NetworkDefineXmlRequest {
    * (XML_INVALID_SCHEMA), instead of leaving them out.
    */
   validate: boolean;
+  /** Save nothing: only check the document, and tell what it would change. */
+  dryRun?: boolean | undefined;
 }
 
 /** The network defined. */
@@ -260,6 +689,27 @@ export interface NetworkDefineXmlResponse {
     | undefined;
   /** What was left out or assumed, for a person. */
   warnings: string[];
+  /**
+   * If the network is active: where the definition differs from the live one,
+   * as paths (`ip[1]/dhcp/range[1]`). These parts wait for its next start; all
+   * others are live now.
+   */
+  pending: string[];
+  /**
+   * What the next start (of an active network: a change from the live
+   * definition to this one) would do to the host. Only with `dry_run`.
+   */
+  changes: HostChange[];
+}
+
+/** One thing that a change would do to the host. */
+export interface HostChange {
+  /** What it is done to: link, address, route, rules, dnsmasq, sysctl, queue. */
+  part: string;
+  /** What is done, for a person: `add 192.168.5.1/24 to virbr3`. */
+  what: string;
+  /** Guests notice nothing. */
+  hitless: boolean;
 }
 
 /** Asks to forget a saved definition. */
@@ -285,7 +735,11 @@ export interface NetworkCreateResponse {
 /** Asks to stop a network. */
 export interface NetworkDestroyRequest {
   /** Which network. */
-  network: Network | undefined;
+  network:
+    | Network
+    | undefined;
+  /** Stop it even if guests are plugged into it. */
+  force?: boolean | undefined;
 }
 
 /** The network is inactive. */
@@ -406,6 +860,383 @@ export interface DhcpLease {
   hostname: string;
   /** The DHCP client identifier, or the DUID; empty if none. */
   clientId: string;
+}
+
+/** Asks to take an address back. */
+export interface NetworkReleaseDhcpLeaseRequest {
+  /** Which network. */
+  network:
+    | Network
+    | undefined;
+  /** The leased address, IPv4 or IPv6. */
+  ipAddress: string;
+}
+
+/** The address is free. */
+export interface NetworkReleaseDhcpLeaseResponse {
+}
+
+/** Asks for a change of one part of a network. */
+export interface NetworkUpdateRequest {
+  /** Which network. */
+  network:
+    | Network
+    | undefined;
+  /** What to do with the part. */
+  command: UpdateCommand;
+  /** Which part. */
+  section: UpdateSection;
+  /**
+   * For the two DHCP sections: which `<ip>`, counted from 0 among all. Not set
+   * or negative: the first that has ranges or hosts, else the first of IPv4,
+   * else the first of IPv6.
+   */
+  parentIndex?:
+    | number
+    | undefined;
+  /** The part as an XML element. */
+  xml: string;
+  /**
+   * Change the live network. If neither this nor `config` is set: the live
+   * network if it is active, else the saved definition.
+   */
+  live: boolean;
+  /** Change the saved definition. */
+  config: boolean;
+  /** Change nothing: only check, and tell what would be done to the host. */
+  dryRun: boolean;
+}
+
+/** The network is changed. */
+export interface NetworkUpdateResponse {
+  /** The live network was changed (or would be). */
+  live: boolean;
+  /** The saved definition was changed (or would be). */
+  config: boolean;
+  /** What was done to the host, or would be. */
+  changes: HostChange[];
+}
+
+/** Asks for metadata. */
+export interface NetworkGetMetadataRequest {
+  /** Which network. */
+  network:
+    | Network
+    | undefined;
+  /** What to give. */
+  type: MetadataType;
+  /** Of an element: its namespace; else empty. */
+  uri: string;
+  /**
+   * From the live definition. If neither this nor `config` is set: the live
+   * one of an active network, else the saved one.
+   */
+  live: boolean;
+  /** From the saved definition. */
+  config: boolean;
+}
+
+/** Metadata. */
+export interface NetworkGetMetadataResponse {
+  /** The text, or the element as XML. */
+  metadata: string;
+}
+
+/** Asks to set metadata. */
+export interface NetworkSetMetadataRequest {
+  /** Which network. */
+  network:
+    | Network
+    | undefined;
+  /** What to set. */
+  type: MetadataType;
+  /** The text, or the element as XML; empty: remove it. */
+  metadata: string;
+  /** Of an element: the prefix of its namespace in the document; else empty. */
+  key: string;
+  /** Of an element: its namespace; else empty. */
+  uri: string;
+  /** Set it in the live definition, as in NetworkGetMetadataRequest. */
+  live: boolean;
+  /** Set it in the saved definition. */
+  config: boolean;
+}
+
+/** The metadata is set. */
+export interface NetworkSetMetadataResponse {
+}
+
+/** Asks for events. */
+export interface WatchNetworkEventsRequest {
+  /** If set: only events of this network. */
+  network:
+    | Network
+    | undefined;
+  /** If not empty: only events of these kinds. */
+  kinds: EventKind[];
+  /**
+   * To go on where another stream ended: the epoch of the last event seen.
+   * Empty: from now on.
+   */
+  epoch: string;
+  /** The sequence number of the last event seen, if `epoch` is set. */
+  after: number;
+}
+
+/** An event. */
+export interface WatchNetworkEventsResponse {
+  /**
+   * Which run of the daemon numbers the events. In another epoch nothing of an
+   * earlier one is kept.
+   */
+  epoch: string;
+  /**
+   * Its number, without gaps from 1 in an epoch; events that the caller did
+   * not ask for have numbers too. Of SUBSCRIBED and RESYNC: that of the last
+   * event before.
+   */
+  sequence: number;
+  /** When, in milliseconds since 1970-01-01 UTC. */
+  timeMs: number;
+  /** What happened. */
+  kind: EventKind;
+  /** To which network. */
+  network:
+    | Network
+    | undefined;
+  /** Which lease, if it is about one. */
+  lease:
+    | DhcpLease
+    | undefined;
+  /** Which port, if it is about one. */
+  port:
+    | NetworkPort
+    | undefined;
+  /** More about it, as the kind says. */
+  detail: string;
+}
+
+/** A handle on a port: what identifies it. */
+export interface NetworkPort {
+  /** The network it is on. */
+  network:
+    | Network
+    | undefined;
+  /** The UUID, unique on a network: 36 characters, lower case, with dashes. */
+  uuid: string;
+}
+
+/**
+ * How a guest comes to its port. Without one, whoever asked for the port plugs
+ * the guest in.
+ */
+export interface Attachment {
+  /** A tap device, for a virtual machine. */
+  tap?:
+    | TapAttachment
+    | undefined;
+  /** A pair of devices, one of them in a network namespace, for a container. */
+  veth?:
+    | VethAttachment
+    | undefined;
+  /** A device that is there, such as Xen's vifX.Y. */
+  existing?: ExistingAttachment | undefined;
+}
+
+/** A persistent tap device, made for the guest and removed with the port. */
+export interface TapAttachment {
+  /**
+   * Its name, 1 to 15 of A-Z a-z 0-9 _ . -; with `%d` the first free number;
+   * empty: vnet%d.
+   */
+  device: string;
+  /** The account that may open it, a name or a number; empty: root. */
+  owner: string;
+  /** The group that may open it, a name or a number; empty: none. */
+  group: string;
+  /** How many queues a guest can open; 0 and 1: one. */
+  queues: number;
+}
+
+/** A pair of devices, made for the guest and removed with the port. */
+export interface VethAttachment {
+  /**
+   * The namespace of the guest's end: a name below /run/netns, or the absolute
+   * path of a file such as /proc/1234/ns/net.
+   */
+  netns: string;
+  /** The name of the guest's end in it; empty: eth0. */
+  guestDevice: string;
+  /** The name of the host's end, as a tap's; empty: vnet%d. */
+  device: string;
+}
+
+/** A device that is there. It is taken off the network, and left, with the port. */
+export interface ExistingAttachment {
+  /** Its name. */
+  device: string;
+}
+
+/** Asks for a port by UUID. */
+export interface NetworkPortLookupByUuidRequest {
+  /** Which network. */
+  network:
+    | Network
+    | undefined;
+  /** The UUID, in any of the forms libvirt takes. */
+  uuid: string;
+}
+
+/** The port found. */
+export interface NetworkPortLookupByUuidResponse {
+  /** Its network and UUID. */
+  port: NetworkPort | undefined;
+}
+
+/** Asks for a new port. */
+export interface NetworkPortCreateXmlRequest {
+  /** Which network. */
+  network:
+    | Network
+    | undefined;
+  /** What the guest asks for: libvirt's network port XML. */
+  xml: string;
+  /**
+   * The guest runs already, on the plug that the document names: it is only
+   * entered in the books.
+   */
+  reclaim: boolean;
+  /**
+   * Refuse elements and attributes that the format does not know
+   * (XML_INVALID_SCHEMA), instead of leaving them out.
+   */
+  validate: boolean;
+  /** What vnet is to plug in; if not set, nothing. */
+  attachment: Attachment | undefined;
+}
+
+/** The port created. */
+export interface NetworkPortCreateXmlResponse {
+  /** Its network and UUID. */
+  port:
+    | NetworkPort
+    | undefined;
+  /** What the network decided: libvirt's network port XML. */
+  xml: string;
+  /** The device on the host that was plugged in; empty if none was. */
+  device: string;
+  /** What was left out or assumed, for a person. */
+  warnings: string[];
+}
+
+/** Asks for a port as XML. */
+export interface NetworkPortGetXmlDescRequest {
+  /** Which port. */
+  port: NetworkPort | undefined;
+}
+
+/** A port. */
+export interface NetworkPortGetXmlDescResponse {
+  /** Libvirt's network port XML, in canonical form. */
+  xml: string;
+  /** The device on the host that vnet plugged in; empty if none. */
+  device: string;
+  /** How it was asked for. */
+  attachment: Attachment | undefined;
+}
+
+/** Asks for a port's bandwidth. */
+export interface NetworkPortGetParametersRequest {
+  /** Which port. */
+  port: NetworkPort | undefined;
+}
+
+/** A port's bandwidth. */
+export interface NetworkPortGetParametersResponse {
+  /**
+   * By libvirt's names: inbound.average, inbound.peak, inbound.burst,
+   * inbound.floor, outbound.average, outbound.peak, outbound.burst. Burst in
+   * KiB, all others in kilobytes (1000 bytes) per second. All of a direction
+   * that is limited, none of one that is not.
+   */
+  parameters: { [key: string]: number };
+}
+
+export interface NetworkPortGetParametersResponse_ParametersEntry {
+  key: string;
+  value: number;
+}
+
+/** Asks for another bandwidth. */
+export interface NetworkPortSetParametersRequest {
+  /** Which port. */
+  port:
+    | NetworkPort
+    | undefined;
+  /** As in NetworkPortGetParametersResponse. */
+  parameters: { [key: string]: number };
+}
+
+export interface NetworkPortSetParametersRequest_ParametersEntry {
+  key: string;
+  value: number;
+}
+
+/** The bandwidth is as asked. */
+export interface NetworkPortSetParametersResponse {
+}
+
+/** Asks to remove a port. */
+export interface NetworkPortDeleteRequest {
+  /** Which port. */
+  port: NetworkPort | undefined;
+}
+
+/** The port is gone. */
+export interface NetworkPortDeleteResponse {
+}
+
+/** Asks for a network's ports. */
+export interface NetworkListAllPortsRequest {
+  /** Which network. */
+  network: Network | undefined;
+}
+
+/** A network's ports. */
+export interface NetworkListAllPortsResponse {
+  /** Ordered by UUID. */
+  ports: NetworkPort[];
+}
+
+/** Asks what is wrong. */
+export interface DiagnoseRequest {
+  /** Which network; if not set: the host and all its networks. */
+  network: Network | undefined;
+}
+
+/** What is wrong. */
+export interface DiagnoseResponse {
+  /** The worst first. */
+  findings: Finding[];
+}
+
+/** One thing that was looked at. */
+export interface Finding {
+  /** How bad it is. */
+  severity: Severity;
+  /**
+   * What was looked at, always the same words: `forwarding`, `foreign-drop`,
+   * `port-53`, ...
+   */
+  check: string;
+  /** The network it concerns; not set if it concerns the host. */
+  network:
+    | Network
+    | undefined;
+  /** What was found, in a sentence. */
+  message: string;
+  /** What to do about it, with a command where there is one; empty if nothing. */
+  advice: string;
 }
 
 function createBaseNetwork(): Network {
@@ -2817,7 +3648,7 @@ export const NetworkCreateXmlResponse: MessageFns<NetworkCreateXmlResponse> = {
 };
 
 function createBaseNetworkDefineXmlRequest(): NetworkDefineXmlRequest {
-  return { xml: "", validate: false };
+  return { xml: "", validate: false, dryRun: undefined };
 }
 
 export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
@@ -2827,6 +3658,9 @@ export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
     }
     if (message.validate !== false) {
       writer.uint32(16).bool(message.validate);
+    }
+    if (message.dryRun !== undefined) {
+      writer.uint32(24).bool(message.dryRun);
     }
     return writer;
   },
@@ -2858,6 +3692,14 @@ export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
             }
 
             message.validate = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
             continue;
           }
         }
@@ -2910,6 +3752,11 @@ export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
     return {
       xml: isSet(object.xml) ? globalThis.String(object.xml) : "",
       validate: isSet(object.validate) ? globalThis.Boolean(object.validate) : false,
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : undefined,
     };
   },
 
@@ -2921,6 +3768,9 @@ export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
     if (message.validate !== false) {
       obj.validate = message.validate;
     }
+    if (message.dryRun !== undefined) {
+      obj.dryRun = message.dryRun;
+    }
     return obj;
   },
 
@@ -2931,12 +3781,13 @@ export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
     const message = createBaseNetworkDefineXmlRequest();
     message.xml = object.xml ?? "";
     message.validate = object.validate ?? false;
+    message.dryRun = object.dryRun ?? undefined;
     return message;
   },
 };
 
 function createBaseNetworkDefineXmlResponse(): NetworkDefineXmlResponse {
-  return { network: undefined, warnings: [] };
+  return { network: undefined, warnings: [], pending: [], changes: [] };
 }
 
 export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
@@ -2946,6 +3797,12 @@ export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
     }
     for (const v of message.warnings) {
       writer.uint32(18).string(v!);
+    }
+    for (const v of message.pending) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.changes) {
+      HostChange.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -2977,6 +3834,22 @@ export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
             }
 
             message.warnings.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pending.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.changes.push(HostChange.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -3029,6 +3902,8 @@ export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
     return {
       network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
       warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+      pending: globalThis.Array.isArray(object?.pending) ? object.pending.map((e: any) => globalThis.String(e)) : [],
+      changes: globalThis.Array.isArray(object?.changes) ? object.changes.map((e: any) => HostChange.fromJSON(e)) : [],
     };
   },
 
@@ -3039,6 +3914,12 @@ export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
     }
     if (message.warnings?.length) {
       obj.warnings = message.warnings;
+    }
+    if (message.pending?.length) {
+      obj.pending = message.pending;
+    }
+    if (message.changes?.length) {
+      obj.changes = message.changes.map((e) => HostChange.toJSON(e));
     }
     return obj;
   },
@@ -3052,6 +3933,141 @@ export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
       ? Network.fromPartial(object.network)
       : undefined;
     message.warnings = object.warnings?.map((e) => e) || [];
+    message.pending = object.pending?.map((e) => e) || [];
+    message.changes = object.changes?.map((e) => HostChange.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseHostChange(): HostChange {
+  return { part: "", what: "", hitless: false };
+}
+
+export const HostChange: MessageFns<HostChange> = {
+  encode(message: HostChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.part !== "") {
+      writer.uint32(10).string(message.part);
+    }
+    if (message.what !== "") {
+      writer.uint32(18).string(message.what);
+    }
+    if (message.hitless !== false) {
+      writer.uint32(24).bool(message.hitless);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): HostChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseHostChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.what = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.hitless = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<HostChange, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<HostChange | HostChange[]> | Iterable<HostChange | HostChange[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [HostChange.encode(p).finish()];
+        }
+      } else {
+        yield* [HostChange.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, HostChange>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<HostChange> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [HostChange.decode(p)];
+        }
+      } else {
+        yield* [HostChange.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): HostChange {
+    return {
+      part: isSet(object.part) ? globalThis.String(object.part) : "",
+      what: isSet(object.what) ? globalThis.String(object.what) : "",
+      hitless: isSet(object.hitless) ? globalThis.Boolean(object.hitless) : false,
+    };
+  },
+
+  toJSON(message: HostChange): unknown {
+    const obj: any = {};
+    if (message.part !== "") {
+      obj.part = message.part;
+    }
+    if (message.what !== "") {
+      obj.what = message.what;
+    }
+    if (message.hitless !== false) {
+      obj.hitless = message.hitless;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<HostChange>, I>>(base?: I): HostChange {
+    return HostChange.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<HostChange>, I>>(object: I): HostChange {
+    const message = createBaseHostChange();
+    message.part = object.part ?? "";
+    message.what = object.what ?? "";
+    message.hitless = object.hitless ?? false;
     return message;
   },
 };
@@ -3435,13 +4451,16 @@ export const NetworkCreateResponse: MessageFns<NetworkCreateResponse> = {
 };
 
 function createBaseNetworkDestroyRequest(): NetworkDestroyRequest {
-  return { network: undefined };
+  return { network: undefined, force: undefined };
 }
 
 export const NetworkDestroyRequest: MessageFns<NetworkDestroyRequest> = {
   encode(message: NetworkDestroyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.network !== undefined) {
       Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.force !== undefined) {
+      writer.uint32(16).bool(message.force);
     }
     return writer;
   },
@@ -3465,6 +4484,14 @@ export const NetworkDestroyRequest: MessageFns<NetworkDestroyRequest> = {
             }
 
             message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.force = reader.bool();
             continue;
           }
         }
@@ -3514,13 +4541,19 @@ export const NetworkDestroyRequest: MessageFns<NetworkDestroyRequest> = {
   },
 
   fromJSON(object: any): NetworkDestroyRequest {
-    return { network: isSet(object.network) ? Network.fromJSON(object.network) : undefined };
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      force: isSet(object.force) ? globalThis.Boolean(object.force) : undefined,
+    };
   },
 
   toJSON(message: NetworkDestroyRequest): unknown {
     const obj: any = {};
     if (message.network !== undefined) {
       obj.network = Network.toJSON(message.network);
+    }
+    if (message.force !== undefined) {
+      obj.force = message.force;
     }
     return obj;
   },
@@ -3533,6 +4566,7 @@ export const NetworkDestroyRequest: MessageFns<NetworkDestroyRequest> = {
     message.network = (object.network !== undefined && object.network !== null)
       ? Network.fromPartial(object.network)
       : undefined;
+    message.force = object.force ?? undefined;
     return message;
   },
 };
@@ -5343,6 +6377,4494 @@ export const DhcpLease: MessageFns<DhcpLease> = {
   },
 };
 
+function createBaseNetworkReleaseDhcpLeaseRequest(): NetworkReleaseDhcpLeaseRequest {
+  return { network: undefined, ipAddress: "" };
+}
+
+export const NetworkReleaseDhcpLeaseRequest: MessageFns<NetworkReleaseDhcpLeaseRequest> = {
+  encode(message: NetworkReleaseDhcpLeaseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.ipAddress !== "") {
+      writer.uint32(18).string(message.ipAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkReleaseDhcpLeaseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkReleaseDhcpLeaseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ipAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkReleaseDhcpLeaseRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkReleaseDhcpLeaseRequest | NetworkReleaseDhcpLeaseRequest[]>
+      | Iterable<NetworkReleaseDhcpLeaseRequest | NetworkReleaseDhcpLeaseRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkReleaseDhcpLeaseRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkReleaseDhcpLeaseRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkReleaseDhcpLeaseRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkReleaseDhcpLeaseRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkReleaseDhcpLeaseRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkReleaseDhcpLeaseRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkReleaseDhcpLeaseRequest {
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      ipAddress: isSet(object.ipAddress)
+        ? globalThis.String(object.ipAddress)
+        : isSet(object.ip_address)
+        ? globalThis.String(object.ip_address)
+        : "",
+    };
+  },
+
+  toJSON(message: NetworkReleaseDhcpLeaseRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.ipAddress !== "") {
+      obj.ipAddress = message.ipAddress;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkReleaseDhcpLeaseRequest>, I>>(base?: I): NetworkReleaseDhcpLeaseRequest {
+    return NetworkReleaseDhcpLeaseRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkReleaseDhcpLeaseRequest>, I>>(
+    object: I,
+  ): NetworkReleaseDhcpLeaseRequest {
+    const message = createBaseNetworkReleaseDhcpLeaseRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.ipAddress = object.ipAddress ?? "";
+    return message;
+  },
+};
+
+function createBaseNetworkReleaseDhcpLeaseResponse(): NetworkReleaseDhcpLeaseResponse {
+  return {};
+}
+
+export const NetworkReleaseDhcpLeaseResponse: MessageFns<NetworkReleaseDhcpLeaseResponse> = {
+  encode(_: NetworkReleaseDhcpLeaseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkReleaseDhcpLeaseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkReleaseDhcpLeaseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkReleaseDhcpLeaseResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkReleaseDhcpLeaseResponse | NetworkReleaseDhcpLeaseResponse[]>
+      | Iterable<NetworkReleaseDhcpLeaseResponse | NetworkReleaseDhcpLeaseResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkReleaseDhcpLeaseResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkReleaseDhcpLeaseResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkReleaseDhcpLeaseResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkReleaseDhcpLeaseResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkReleaseDhcpLeaseResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkReleaseDhcpLeaseResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(_: any): NetworkReleaseDhcpLeaseResponse {
+    return {};
+  },
+
+  toJSON(_: NetworkReleaseDhcpLeaseResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkReleaseDhcpLeaseResponse>, I>>(base?: I): NetworkReleaseDhcpLeaseResponse {
+    return NetworkReleaseDhcpLeaseResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkReleaseDhcpLeaseResponse>, I>>(_: I): NetworkReleaseDhcpLeaseResponse {
+    const message = createBaseNetworkReleaseDhcpLeaseResponse();
+    return message;
+  },
+};
+
+function createBaseNetworkUpdateRequest(): NetworkUpdateRequest {
+  return {
+    network: undefined,
+    command: 0,
+    section: 0,
+    parentIndex: undefined,
+    xml: "",
+    live: false,
+    config: false,
+    dryRun: false,
+  };
+}
+
+export const NetworkUpdateRequest: MessageFns<NetworkUpdateRequest> = {
+  encode(message: NetworkUpdateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.command !== 0) {
+      writer.uint32(16).int32(message.command);
+    }
+    if (message.section !== 0) {
+      writer.uint32(24).int32(message.section);
+    }
+    if (message.parentIndex !== undefined) {
+      writer.uint32(32).int32(message.parentIndex);
+    }
+    if (message.xml !== "") {
+      writer.uint32(42).string(message.xml);
+    }
+    if (message.live !== false) {
+      writer.uint32(48).bool(message.live);
+    }
+    if (message.config !== false) {
+      writer.uint32(56).bool(message.config);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(64).bool(message.dryRun);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkUpdateRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkUpdateRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.command = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.section = reader.int32() as any;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.parentIndex = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.xml = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.live = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.config = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkUpdateRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkUpdateRequest | NetworkUpdateRequest[]>
+      | Iterable<NetworkUpdateRequest | NetworkUpdateRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkUpdateRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkUpdateRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkUpdateRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkUpdateRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkUpdateRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkUpdateRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkUpdateRequest {
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      command: isSet(object.command) ? updateCommandFromJSON(object.command) : 0,
+      section: isSet(object.section) ? updateSectionFromJSON(object.section) : 0,
+      parentIndex: isSet(object.parentIndex)
+        ? globalThis.Number(object.parentIndex)
+        : isSet(object.parent_index)
+        ? globalThis.Number(object.parent_index)
+        : undefined,
+      xml: isSet(object.xml) ? globalThis.String(object.xml) : "",
+      live: isSet(object.live) ? globalThis.Boolean(object.live) : false,
+      config: isSet(object.config) ? globalThis.Boolean(object.config) : false,
+      dryRun: isSet(object.dryRun)
+        ? globalThis.Boolean(object.dryRun)
+        : isSet(object.dry_run)
+        ? globalThis.Boolean(object.dry_run)
+        : false,
+    };
+  },
+
+  toJSON(message: NetworkUpdateRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.command !== 0) {
+      obj.command = updateCommandToJSON(message.command);
+    }
+    if (message.section !== 0) {
+      obj.section = updateSectionToJSON(message.section);
+    }
+    if (message.parentIndex !== undefined) {
+      obj.parentIndex = Math.round(message.parentIndex);
+    }
+    if (message.xml !== "") {
+      obj.xml = message.xml;
+    }
+    if (message.live !== false) {
+      obj.live = message.live;
+    }
+    if (message.config !== false) {
+      obj.config = message.config;
+    }
+    if (message.dryRun !== false) {
+      obj.dryRun = message.dryRun;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkUpdateRequest>, I>>(base?: I): NetworkUpdateRequest {
+    return NetworkUpdateRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkUpdateRequest>, I>>(object: I): NetworkUpdateRequest {
+    const message = createBaseNetworkUpdateRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.command = object.command ?? 0;
+    message.section = object.section ?? 0;
+    message.parentIndex = object.parentIndex ?? undefined;
+    message.xml = object.xml ?? "";
+    message.live = object.live ?? false;
+    message.config = object.config ?? false;
+    message.dryRun = object.dryRun ?? false;
+    return message;
+  },
+};
+
+function createBaseNetworkUpdateResponse(): NetworkUpdateResponse {
+  return { live: false, config: false, changes: [] };
+}
+
+export const NetworkUpdateResponse: MessageFns<NetworkUpdateResponse> = {
+  encode(message: NetworkUpdateResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.live !== false) {
+      writer.uint32(8).bool(message.live);
+    }
+    if (message.config !== false) {
+      writer.uint32(16).bool(message.config);
+    }
+    for (const v of message.changes) {
+      HostChange.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkUpdateResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkUpdateResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.live = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.config = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.changes.push(HostChange.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkUpdateResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkUpdateResponse | NetworkUpdateResponse[]>
+      | Iterable<NetworkUpdateResponse | NetworkUpdateResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkUpdateResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkUpdateResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkUpdateResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkUpdateResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkUpdateResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkUpdateResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkUpdateResponse {
+    return {
+      live: isSet(object.live) ? globalThis.Boolean(object.live) : false,
+      config: isSet(object.config) ? globalThis.Boolean(object.config) : false,
+      changes: globalThis.Array.isArray(object?.changes) ? object.changes.map((e: any) => HostChange.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: NetworkUpdateResponse): unknown {
+    const obj: any = {};
+    if (message.live !== false) {
+      obj.live = message.live;
+    }
+    if (message.config !== false) {
+      obj.config = message.config;
+    }
+    if (message.changes?.length) {
+      obj.changes = message.changes.map((e) => HostChange.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkUpdateResponse>, I>>(base?: I): NetworkUpdateResponse {
+    return NetworkUpdateResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkUpdateResponse>, I>>(object: I): NetworkUpdateResponse {
+    const message = createBaseNetworkUpdateResponse();
+    message.live = object.live ?? false;
+    message.config = object.config ?? false;
+    message.changes = object.changes?.map((e) => HostChange.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNetworkGetMetadataRequest(): NetworkGetMetadataRequest {
+  return { network: undefined, type: 0, uri: "", live: false, config: false };
+}
+
+export const NetworkGetMetadataRequest: MessageFns<NetworkGetMetadataRequest> = {
+  encode(message: NetworkGetMetadataRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.type !== 0) {
+      writer.uint32(16).int32(message.type);
+    }
+    if (message.uri !== "") {
+      writer.uint32(26).string(message.uri);
+    }
+    if (message.live !== false) {
+      writer.uint32(32).bool(message.live);
+    }
+    if (message.config !== false) {
+      writer.uint32(40).bool(message.config);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkGetMetadataRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkGetMetadataRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.type = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.uri = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.live = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.config = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkGetMetadataRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkGetMetadataRequest | NetworkGetMetadataRequest[]>
+      | Iterable<NetworkGetMetadataRequest | NetworkGetMetadataRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkGetMetadataRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkGetMetadataRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkGetMetadataRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkGetMetadataRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkGetMetadataRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkGetMetadataRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkGetMetadataRequest {
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      type: isSet(object.type) ? metadataTypeFromJSON(object.type) : 0,
+      uri: isSet(object.uri) ? globalThis.String(object.uri) : "",
+      live: isSet(object.live) ? globalThis.Boolean(object.live) : false,
+      config: isSet(object.config) ? globalThis.Boolean(object.config) : false,
+    };
+  },
+
+  toJSON(message: NetworkGetMetadataRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.type !== 0) {
+      obj.type = metadataTypeToJSON(message.type);
+    }
+    if (message.uri !== "") {
+      obj.uri = message.uri;
+    }
+    if (message.live !== false) {
+      obj.live = message.live;
+    }
+    if (message.config !== false) {
+      obj.config = message.config;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkGetMetadataRequest>, I>>(base?: I): NetworkGetMetadataRequest {
+    return NetworkGetMetadataRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkGetMetadataRequest>, I>>(object: I): NetworkGetMetadataRequest {
+    const message = createBaseNetworkGetMetadataRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.type = object.type ?? 0;
+    message.uri = object.uri ?? "";
+    message.live = object.live ?? false;
+    message.config = object.config ?? false;
+    return message;
+  },
+};
+
+function createBaseNetworkGetMetadataResponse(): NetworkGetMetadataResponse {
+  return { metadata: "" };
+}
+
+export const NetworkGetMetadataResponse: MessageFns<NetworkGetMetadataResponse> = {
+  encode(message: NetworkGetMetadataResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.metadata !== "") {
+      writer.uint32(10).string(message.metadata);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkGetMetadataResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkGetMetadataResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.metadata = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkGetMetadataResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkGetMetadataResponse | NetworkGetMetadataResponse[]>
+      | Iterable<NetworkGetMetadataResponse | NetworkGetMetadataResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkGetMetadataResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkGetMetadataResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkGetMetadataResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkGetMetadataResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkGetMetadataResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkGetMetadataResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkGetMetadataResponse {
+    return { metadata: isSet(object.metadata) ? globalThis.String(object.metadata) : "" };
+  },
+
+  toJSON(message: NetworkGetMetadataResponse): unknown {
+    const obj: any = {};
+    if (message.metadata !== "") {
+      obj.metadata = message.metadata;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkGetMetadataResponse>, I>>(base?: I): NetworkGetMetadataResponse {
+    return NetworkGetMetadataResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkGetMetadataResponse>, I>>(object: I): NetworkGetMetadataResponse {
+    const message = createBaseNetworkGetMetadataResponse();
+    message.metadata = object.metadata ?? "";
+    return message;
+  },
+};
+
+function createBaseNetworkSetMetadataRequest(): NetworkSetMetadataRequest {
+  return { network: undefined, type: 0, metadata: "", key: "", uri: "", live: false, config: false };
+}
+
+export const NetworkSetMetadataRequest: MessageFns<NetworkSetMetadataRequest> = {
+  encode(message: NetworkSetMetadataRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.type !== 0) {
+      writer.uint32(16).int32(message.type);
+    }
+    if (message.metadata !== "") {
+      writer.uint32(26).string(message.metadata);
+    }
+    if (message.key !== "") {
+      writer.uint32(34).string(message.key);
+    }
+    if (message.uri !== "") {
+      writer.uint32(42).string(message.uri);
+    }
+    if (message.live !== false) {
+      writer.uint32(48).bool(message.live);
+    }
+    if (message.config !== false) {
+      writer.uint32(56).bool(message.config);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkSetMetadataRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkSetMetadataRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.type = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.metadata = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.uri = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.live = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.config = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkSetMetadataRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkSetMetadataRequest | NetworkSetMetadataRequest[]>
+      | Iterable<NetworkSetMetadataRequest | NetworkSetMetadataRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkSetMetadataRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkSetMetadataRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkSetMetadataRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkSetMetadataRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkSetMetadataRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkSetMetadataRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkSetMetadataRequest {
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      type: isSet(object.type) ? metadataTypeFromJSON(object.type) : 0,
+      metadata: isSet(object.metadata) ? globalThis.String(object.metadata) : "",
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      uri: isSet(object.uri) ? globalThis.String(object.uri) : "",
+      live: isSet(object.live) ? globalThis.Boolean(object.live) : false,
+      config: isSet(object.config) ? globalThis.Boolean(object.config) : false,
+    };
+  },
+
+  toJSON(message: NetworkSetMetadataRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.type !== 0) {
+      obj.type = metadataTypeToJSON(message.type);
+    }
+    if (message.metadata !== "") {
+      obj.metadata = message.metadata;
+    }
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.uri !== "") {
+      obj.uri = message.uri;
+    }
+    if (message.live !== false) {
+      obj.live = message.live;
+    }
+    if (message.config !== false) {
+      obj.config = message.config;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkSetMetadataRequest>, I>>(base?: I): NetworkSetMetadataRequest {
+    return NetworkSetMetadataRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkSetMetadataRequest>, I>>(object: I): NetworkSetMetadataRequest {
+    const message = createBaseNetworkSetMetadataRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.type = object.type ?? 0;
+    message.metadata = object.metadata ?? "";
+    message.key = object.key ?? "";
+    message.uri = object.uri ?? "";
+    message.live = object.live ?? false;
+    message.config = object.config ?? false;
+    return message;
+  },
+};
+
+function createBaseNetworkSetMetadataResponse(): NetworkSetMetadataResponse {
+  return {};
+}
+
+export const NetworkSetMetadataResponse: MessageFns<NetworkSetMetadataResponse> = {
+  encode(_: NetworkSetMetadataResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkSetMetadataResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkSetMetadataResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkSetMetadataResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkSetMetadataResponse | NetworkSetMetadataResponse[]>
+      | Iterable<NetworkSetMetadataResponse | NetworkSetMetadataResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkSetMetadataResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkSetMetadataResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkSetMetadataResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkSetMetadataResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkSetMetadataResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkSetMetadataResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(_: any): NetworkSetMetadataResponse {
+    return {};
+  },
+
+  toJSON(_: NetworkSetMetadataResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkSetMetadataResponse>, I>>(base?: I): NetworkSetMetadataResponse {
+    return NetworkSetMetadataResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkSetMetadataResponse>, I>>(_: I): NetworkSetMetadataResponse {
+    const message = createBaseNetworkSetMetadataResponse();
+    return message;
+  },
+};
+
+function createBaseWatchNetworkEventsRequest(): WatchNetworkEventsRequest {
+  return { network: undefined, kinds: [], epoch: "", after: 0 };
+}
+
+export const WatchNetworkEventsRequest: MessageFns<WatchNetworkEventsRequest> = {
+  encode(message: WatchNetworkEventsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.kinds.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.kinds) {
+        writer.int32(v);
+      }
+      writer.join();
+    }
+    if (message.epoch !== "") {
+      writer.uint32(26).string(message.epoch);
+    }
+    if (message.after !== 0) {
+      writer.uint32(32).uint64(message.after);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchNetworkEventsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchNetworkEventsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.kinds.push(reader.int32() as any);
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.kinds.push(reader.int32() as any);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.epoch = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.after = longToNumber(reader.uint64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<WatchNetworkEventsRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<WatchNetworkEventsRequest | WatchNetworkEventsRequest[]>
+      | Iterable<WatchNetworkEventsRequest | WatchNetworkEventsRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [WatchNetworkEventsRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [WatchNetworkEventsRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, WatchNetworkEventsRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<WatchNetworkEventsRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [WatchNetworkEventsRequest.decode(p)];
+        }
+      } else {
+        yield* [WatchNetworkEventsRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): WatchNetworkEventsRequest {
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      kinds: globalThis.Array.isArray(object?.kinds) ? object.kinds.map((e: any) => eventKindFromJSON(e)) : [],
+      epoch: isSet(object.epoch) ? globalThis.String(object.epoch) : "",
+      after: isSet(object.after) ? globalThis.Number(object.after) : 0,
+    };
+  },
+
+  toJSON(message: WatchNetworkEventsRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.kinds?.length) {
+      obj.kinds = message.kinds.map((e) => eventKindToJSON(e));
+    }
+    if (message.epoch !== "") {
+      obj.epoch = message.epoch;
+    }
+    if (message.after !== 0) {
+      obj.after = Math.round(message.after);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchNetworkEventsRequest>, I>>(base?: I): WatchNetworkEventsRequest {
+    return WatchNetworkEventsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchNetworkEventsRequest>, I>>(object: I): WatchNetworkEventsRequest {
+    const message = createBaseWatchNetworkEventsRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.kinds = object.kinds?.map((e) => e) || [];
+    message.epoch = object.epoch ?? "";
+    message.after = object.after ?? 0;
+    return message;
+  },
+};
+
+function createBaseWatchNetworkEventsResponse(): WatchNetworkEventsResponse {
+  return {
+    epoch: "",
+    sequence: 0,
+    timeMs: 0,
+    kind: 0,
+    network: undefined,
+    lease: undefined,
+    port: undefined,
+    detail: "",
+  };
+}
+
+export const WatchNetworkEventsResponse: MessageFns<WatchNetworkEventsResponse> = {
+  encode(message: WatchNetworkEventsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.epoch !== "") {
+      writer.uint32(10).string(message.epoch);
+    }
+    if (message.sequence !== 0) {
+      writer.uint32(16).uint64(message.sequence);
+    }
+    if (message.timeMs !== 0) {
+      writer.uint32(24).int64(message.timeMs);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(32).int32(message.kind);
+    }
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(42).fork()).join();
+    }
+    if (message.lease !== undefined) {
+      DhcpLease.encode(message.lease, writer.uint32(50).fork()).join();
+    }
+    if (message.port !== undefined) {
+      NetworkPort.encode(message.port, writer.uint32(58).fork()).join();
+    }
+    if (message.detail !== "") {
+      writer.uint32(66).string(message.detail);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchNetworkEventsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchNetworkEventsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.epoch = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.sequence = longToNumber(reader.uint64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.timeMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.lease = DhcpLease.decode(reader, reader.uint32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.port = NetworkPort.decode(reader, reader.uint32());
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<WatchNetworkEventsResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<WatchNetworkEventsResponse | WatchNetworkEventsResponse[]>
+      | Iterable<WatchNetworkEventsResponse | WatchNetworkEventsResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [WatchNetworkEventsResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [WatchNetworkEventsResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, WatchNetworkEventsResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<WatchNetworkEventsResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [WatchNetworkEventsResponse.decode(p)];
+        }
+      } else {
+        yield* [WatchNetworkEventsResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): WatchNetworkEventsResponse {
+    return {
+      epoch: isSet(object.epoch) ? globalThis.String(object.epoch) : "",
+      sequence: isSet(object.sequence) ? globalThis.Number(object.sequence) : 0,
+      timeMs: isSet(object.timeMs)
+        ? globalThis.Number(object.timeMs)
+        : isSet(object.time_ms)
+        ? globalThis.Number(object.time_ms)
+        : 0,
+      kind: isSet(object.kind) ? eventKindFromJSON(object.kind) : 0,
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      lease: isSet(object.lease) ? DhcpLease.fromJSON(object.lease) : undefined,
+      port: isSet(object.port) ? NetworkPort.fromJSON(object.port) : undefined,
+      detail: isSet(object.detail) ? globalThis.String(object.detail) : "",
+    };
+  },
+
+  toJSON(message: WatchNetworkEventsResponse): unknown {
+    const obj: any = {};
+    if (message.epoch !== "") {
+      obj.epoch = message.epoch;
+    }
+    if (message.sequence !== 0) {
+      obj.sequence = Math.round(message.sequence);
+    }
+    if (message.timeMs !== 0) {
+      obj.timeMs = Math.round(message.timeMs);
+    }
+    if (message.kind !== 0) {
+      obj.kind = eventKindToJSON(message.kind);
+    }
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.lease !== undefined) {
+      obj.lease = DhcpLease.toJSON(message.lease);
+    }
+    if (message.port !== undefined) {
+      obj.port = NetworkPort.toJSON(message.port);
+    }
+    if (message.detail !== "") {
+      obj.detail = message.detail;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<WatchNetworkEventsResponse>, I>>(base?: I): WatchNetworkEventsResponse {
+    return WatchNetworkEventsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<WatchNetworkEventsResponse>, I>>(object: I): WatchNetworkEventsResponse {
+    const message = createBaseWatchNetworkEventsResponse();
+    message.epoch = object.epoch ?? "";
+    message.sequence = object.sequence ?? 0;
+    message.timeMs = object.timeMs ?? 0;
+    message.kind = object.kind ?? 0;
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.lease = (object.lease !== undefined && object.lease !== null)
+      ? DhcpLease.fromPartial(object.lease)
+      : undefined;
+    message.port = (object.port !== undefined && object.port !== null)
+      ? NetworkPort.fromPartial(object.port)
+      : undefined;
+    message.detail = object.detail ?? "";
+    return message;
+  },
+};
+
+function createBaseNetworkPort(): NetworkPort {
+  return { network: undefined, uuid: "" };
+}
+
+export const NetworkPort: MessageFns<NetworkPort> = {
+  encode(message: NetworkPort, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.uuid !== "") {
+      writer.uint32(18).string(message.uuid);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPort {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPort();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.uuid = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPort, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<NetworkPort | NetworkPort[]> | Iterable<NetworkPort | NetworkPort[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPort.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPort.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPort>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPort> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPort.decode(p)];
+        }
+      } else {
+        yield* [NetworkPort.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPort {
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      uuid: isSet(object.uuid) ? globalThis.String(object.uuid) : "",
+    };
+  },
+
+  toJSON(message: NetworkPort): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.uuid !== "") {
+      obj.uuid = message.uuid;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPort>, I>>(base?: I): NetworkPort {
+    return NetworkPort.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPort>, I>>(object: I): NetworkPort {
+    const message = createBaseNetworkPort();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.uuid = object.uuid ?? "";
+    return message;
+  },
+};
+
+function createBaseAttachment(): Attachment {
+  return { tap: undefined, veth: undefined, existing: undefined };
+}
+
+export const Attachment: MessageFns<Attachment> = {
+  encode(message: Attachment, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.tap !== undefined) {
+      TapAttachment.encode(message.tap, writer.uint32(10).fork()).join();
+    }
+    if (message.veth !== undefined) {
+      VethAttachment.encode(message.veth, writer.uint32(18).fork()).join();
+    }
+    if (message.existing !== undefined) {
+      ExistingAttachment.encode(message.existing, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Attachment {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAttachment();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.tap = TapAttachment.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.veth = VethAttachment.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.existing = ExistingAttachment.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<Attachment, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<Attachment | Attachment[]> | Iterable<Attachment | Attachment[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [Attachment.encode(p).finish()];
+        }
+      } else {
+        yield* [Attachment.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, Attachment>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<Attachment> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [Attachment.decode(p)];
+        }
+      } else {
+        yield* [Attachment.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): Attachment {
+    return {
+      tap: isSet(object.tap) ? TapAttachment.fromJSON(object.tap) : undefined,
+      veth: isSet(object.veth) ? VethAttachment.fromJSON(object.veth) : undefined,
+      existing: isSet(object.existing) ? ExistingAttachment.fromJSON(object.existing) : undefined,
+    };
+  },
+
+  toJSON(message: Attachment): unknown {
+    const obj: any = {};
+    if (message.tap !== undefined) {
+      obj.tap = TapAttachment.toJSON(message.tap);
+    }
+    if (message.veth !== undefined) {
+      obj.veth = VethAttachment.toJSON(message.veth);
+    }
+    if (message.existing !== undefined) {
+      obj.existing = ExistingAttachment.toJSON(message.existing);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Attachment>, I>>(base?: I): Attachment {
+    return Attachment.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Attachment>, I>>(object: I): Attachment {
+    const message = createBaseAttachment();
+    message.tap = (object.tap !== undefined && object.tap !== null) ? TapAttachment.fromPartial(object.tap) : undefined;
+    message.veth = (object.veth !== undefined && object.veth !== null)
+      ? VethAttachment.fromPartial(object.veth)
+      : undefined;
+    message.existing = (object.existing !== undefined && object.existing !== null)
+      ? ExistingAttachment.fromPartial(object.existing)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTapAttachment(): TapAttachment {
+  return { device: "", owner: "", group: "", queues: 0 };
+}
+
+export const TapAttachment: MessageFns<TapAttachment> = {
+  encode(message: TapAttachment, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.device !== "") {
+      writer.uint32(10).string(message.device);
+    }
+    if (message.owner !== "") {
+      writer.uint32(18).string(message.owner);
+    }
+    if (message.group !== "") {
+      writer.uint32(26).string(message.group);
+    }
+    if (message.queues !== 0) {
+      writer.uint32(32).uint32(message.queues);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TapAttachment {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTapAttachment();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.device = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.owner = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.group = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.queues = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<TapAttachment, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<TapAttachment | TapAttachment[]> | Iterable<TapAttachment | TapAttachment[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [TapAttachment.encode(p).finish()];
+        }
+      } else {
+        yield* [TapAttachment.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, TapAttachment>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<TapAttachment> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [TapAttachment.decode(p)];
+        }
+      } else {
+        yield* [TapAttachment.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): TapAttachment {
+    return {
+      device: isSet(object.device) ? globalThis.String(object.device) : "",
+      owner: isSet(object.owner) ? globalThis.String(object.owner) : "",
+      group: isSet(object.group) ? globalThis.String(object.group) : "",
+      queues: isSet(object.queues) ? globalThis.Number(object.queues) : 0,
+    };
+  },
+
+  toJSON(message: TapAttachment): unknown {
+    const obj: any = {};
+    if (message.device !== "") {
+      obj.device = message.device;
+    }
+    if (message.owner !== "") {
+      obj.owner = message.owner;
+    }
+    if (message.group !== "") {
+      obj.group = message.group;
+    }
+    if (message.queues !== 0) {
+      obj.queues = Math.round(message.queues);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<TapAttachment>, I>>(base?: I): TapAttachment {
+    return TapAttachment.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<TapAttachment>, I>>(object: I): TapAttachment {
+    const message = createBaseTapAttachment();
+    message.device = object.device ?? "";
+    message.owner = object.owner ?? "";
+    message.group = object.group ?? "";
+    message.queues = object.queues ?? 0;
+    return message;
+  },
+};
+
+function createBaseVethAttachment(): VethAttachment {
+  return { netns: "", guestDevice: "", device: "" };
+}
+
+export const VethAttachment: MessageFns<VethAttachment> = {
+  encode(message: VethAttachment, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.netns !== "") {
+      writer.uint32(10).string(message.netns);
+    }
+    if (message.guestDevice !== "") {
+      writer.uint32(18).string(message.guestDevice);
+    }
+    if (message.device !== "") {
+      writer.uint32(26).string(message.device);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VethAttachment {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVethAttachment();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.netns = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.guestDevice = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.device = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<VethAttachment, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<VethAttachment | VethAttachment[]> | Iterable<VethAttachment | VethAttachment[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [VethAttachment.encode(p).finish()];
+        }
+      } else {
+        yield* [VethAttachment.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, VethAttachment>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<VethAttachment> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [VethAttachment.decode(p)];
+        }
+      } else {
+        yield* [VethAttachment.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): VethAttachment {
+    return {
+      netns: isSet(object.netns) ? globalThis.String(object.netns) : "",
+      guestDevice: isSet(object.guestDevice)
+        ? globalThis.String(object.guestDevice)
+        : isSet(object.guest_device)
+        ? globalThis.String(object.guest_device)
+        : "",
+      device: isSet(object.device) ? globalThis.String(object.device) : "",
+    };
+  },
+
+  toJSON(message: VethAttachment): unknown {
+    const obj: any = {};
+    if (message.netns !== "") {
+      obj.netns = message.netns;
+    }
+    if (message.guestDevice !== "") {
+      obj.guestDevice = message.guestDevice;
+    }
+    if (message.device !== "") {
+      obj.device = message.device;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<VethAttachment>, I>>(base?: I): VethAttachment {
+    return VethAttachment.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<VethAttachment>, I>>(object: I): VethAttachment {
+    const message = createBaseVethAttachment();
+    message.netns = object.netns ?? "";
+    message.guestDevice = object.guestDevice ?? "";
+    message.device = object.device ?? "";
+    return message;
+  },
+};
+
+function createBaseExistingAttachment(): ExistingAttachment {
+  return { device: "" };
+}
+
+export const ExistingAttachment: MessageFns<ExistingAttachment> = {
+  encode(message: ExistingAttachment, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.device !== "") {
+      writer.uint32(10).string(message.device);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExistingAttachment {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExistingAttachment();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.device = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<ExistingAttachment, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<ExistingAttachment | ExistingAttachment[]>
+      | Iterable<ExistingAttachment | ExistingAttachment[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ExistingAttachment.encode(p).finish()];
+        }
+      } else {
+        yield* [ExistingAttachment.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, ExistingAttachment>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<ExistingAttachment> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [ExistingAttachment.decode(p)];
+        }
+      } else {
+        yield* [ExistingAttachment.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): ExistingAttachment {
+    return { device: isSet(object.device) ? globalThis.String(object.device) : "" };
+  },
+
+  toJSON(message: ExistingAttachment): unknown {
+    const obj: any = {};
+    if (message.device !== "") {
+      obj.device = message.device;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<ExistingAttachment>, I>>(base?: I): ExistingAttachment {
+    return ExistingAttachment.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<ExistingAttachment>, I>>(object: I): ExistingAttachment {
+    const message = createBaseExistingAttachment();
+    message.device = object.device ?? "";
+    return message;
+  },
+};
+
+function createBaseNetworkPortLookupByUuidRequest(): NetworkPortLookupByUuidRequest {
+  return { network: undefined, uuid: "" };
+}
+
+export const NetworkPortLookupByUuidRequest: MessageFns<NetworkPortLookupByUuidRequest> = {
+  encode(message: NetworkPortLookupByUuidRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.uuid !== "") {
+      writer.uint32(18).string(message.uuid);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortLookupByUuidRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortLookupByUuidRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.uuid = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortLookupByUuidRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortLookupByUuidRequest | NetworkPortLookupByUuidRequest[]>
+      | Iterable<NetworkPortLookupByUuidRequest | NetworkPortLookupByUuidRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortLookupByUuidRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortLookupByUuidRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortLookupByUuidRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortLookupByUuidRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortLookupByUuidRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortLookupByUuidRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortLookupByUuidRequest {
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      uuid: isSet(object.uuid) ? globalThis.String(object.uuid) : "",
+    };
+  },
+
+  toJSON(message: NetworkPortLookupByUuidRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.uuid !== "") {
+      obj.uuid = message.uuid;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortLookupByUuidRequest>, I>>(base?: I): NetworkPortLookupByUuidRequest {
+    return NetworkPortLookupByUuidRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortLookupByUuidRequest>, I>>(
+    object: I,
+  ): NetworkPortLookupByUuidRequest {
+    const message = createBaseNetworkPortLookupByUuidRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.uuid = object.uuid ?? "";
+    return message;
+  },
+};
+
+function createBaseNetworkPortLookupByUuidResponse(): NetworkPortLookupByUuidResponse {
+  return { port: undefined };
+}
+
+export const NetworkPortLookupByUuidResponse: MessageFns<NetworkPortLookupByUuidResponse> = {
+  encode(message: NetworkPortLookupByUuidResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port !== undefined) {
+      NetworkPort.encode(message.port, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortLookupByUuidResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortLookupByUuidResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port = NetworkPort.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortLookupByUuidResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortLookupByUuidResponse | NetworkPortLookupByUuidResponse[]>
+      | Iterable<NetworkPortLookupByUuidResponse | NetworkPortLookupByUuidResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortLookupByUuidResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortLookupByUuidResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortLookupByUuidResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortLookupByUuidResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortLookupByUuidResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortLookupByUuidResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortLookupByUuidResponse {
+    return { port: isSet(object.port) ? NetworkPort.fromJSON(object.port) : undefined };
+  },
+
+  toJSON(message: NetworkPortLookupByUuidResponse): unknown {
+    const obj: any = {};
+    if (message.port !== undefined) {
+      obj.port = NetworkPort.toJSON(message.port);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortLookupByUuidResponse>, I>>(base?: I): NetworkPortLookupByUuidResponse {
+    return NetworkPortLookupByUuidResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortLookupByUuidResponse>, I>>(
+    object: I,
+  ): NetworkPortLookupByUuidResponse {
+    const message = createBaseNetworkPortLookupByUuidResponse();
+    message.port = (object.port !== undefined && object.port !== null)
+      ? NetworkPort.fromPartial(object.port)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNetworkPortCreateXmlRequest(): NetworkPortCreateXmlRequest {
+  return { network: undefined, xml: "", reclaim: false, validate: false, attachment: undefined };
+}
+
+export const NetworkPortCreateXmlRequest: MessageFns<NetworkPortCreateXmlRequest> = {
+  encode(message: NetworkPortCreateXmlRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.xml !== "") {
+      writer.uint32(18).string(message.xml);
+    }
+    if (message.reclaim !== false) {
+      writer.uint32(24).bool(message.reclaim);
+    }
+    if (message.validate !== false) {
+      writer.uint32(32).bool(message.validate);
+    }
+    if (message.attachment !== undefined) {
+      Attachment.encode(message.attachment, writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortCreateXmlRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortCreateXmlRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.xml = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reclaim = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.validate = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.attachment = Attachment.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortCreateXmlRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortCreateXmlRequest | NetworkPortCreateXmlRequest[]>
+      | Iterable<NetworkPortCreateXmlRequest | NetworkPortCreateXmlRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortCreateXmlRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortCreateXmlRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortCreateXmlRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortCreateXmlRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortCreateXmlRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortCreateXmlRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortCreateXmlRequest {
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      xml: isSet(object.xml) ? globalThis.String(object.xml) : "",
+      reclaim: isSet(object.reclaim) ? globalThis.Boolean(object.reclaim) : false,
+      validate: isSet(object.validate) ? globalThis.Boolean(object.validate) : false,
+      attachment: isSet(object.attachment) ? Attachment.fromJSON(object.attachment) : undefined,
+    };
+  },
+
+  toJSON(message: NetworkPortCreateXmlRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.xml !== "") {
+      obj.xml = message.xml;
+    }
+    if (message.reclaim !== false) {
+      obj.reclaim = message.reclaim;
+    }
+    if (message.validate !== false) {
+      obj.validate = message.validate;
+    }
+    if (message.attachment !== undefined) {
+      obj.attachment = Attachment.toJSON(message.attachment);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortCreateXmlRequest>, I>>(base?: I): NetworkPortCreateXmlRequest {
+    return NetworkPortCreateXmlRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortCreateXmlRequest>, I>>(object: I): NetworkPortCreateXmlRequest {
+    const message = createBaseNetworkPortCreateXmlRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.xml = object.xml ?? "";
+    message.reclaim = object.reclaim ?? false;
+    message.validate = object.validate ?? false;
+    message.attachment = (object.attachment !== undefined && object.attachment !== null)
+      ? Attachment.fromPartial(object.attachment)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNetworkPortCreateXmlResponse(): NetworkPortCreateXmlResponse {
+  return { port: undefined, xml: "", device: "", warnings: [] };
+}
+
+export const NetworkPortCreateXmlResponse: MessageFns<NetworkPortCreateXmlResponse> = {
+  encode(message: NetworkPortCreateXmlResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port !== undefined) {
+      NetworkPort.encode(message.port, writer.uint32(10).fork()).join();
+    }
+    if (message.xml !== "") {
+      writer.uint32(18).string(message.xml);
+    }
+    if (message.device !== "") {
+      writer.uint32(26).string(message.device);
+    }
+    for (const v of message.warnings) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortCreateXmlResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortCreateXmlResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port = NetworkPort.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.xml = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.device = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortCreateXmlResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortCreateXmlResponse | NetworkPortCreateXmlResponse[]>
+      | Iterable<NetworkPortCreateXmlResponse | NetworkPortCreateXmlResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortCreateXmlResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortCreateXmlResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortCreateXmlResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortCreateXmlResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortCreateXmlResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortCreateXmlResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortCreateXmlResponse {
+    return {
+      port: isSet(object.port) ? NetworkPort.fromJSON(object.port) : undefined,
+      xml: isSet(object.xml) ? globalThis.String(object.xml) : "",
+      device: isSet(object.device) ? globalThis.String(object.device) : "",
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: NetworkPortCreateXmlResponse): unknown {
+    const obj: any = {};
+    if (message.port !== undefined) {
+      obj.port = NetworkPort.toJSON(message.port);
+    }
+    if (message.xml !== "") {
+      obj.xml = message.xml;
+    }
+    if (message.device !== "") {
+      obj.device = message.device;
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortCreateXmlResponse>, I>>(base?: I): NetworkPortCreateXmlResponse {
+    return NetworkPortCreateXmlResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortCreateXmlResponse>, I>>(object: I): NetworkPortCreateXmlResponse {
+    const message = createBaseNetworkPortCreateXmlResponse();
+    message.port = (object.port !== undefined && object.port !== null)
+      ? NetworkPort.fromPartial(object.port)
+      : undefined;
+    message.xml = object.xml ?? "";
+    message.device = object.device ?? "";
+    message.warnings = object.warnings?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseNetworkPortGetXmlDescRequest(): NetworkPortGetXmlDescRequest {
+  return { port: undefined };
+}
+
+export const NetworkPortGetXmlDescRequest: MessageFns<NetworkPortGetXmlDescRequest> = {
+  encode(message: NetworkPortGetXmlDescRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port !== undefined) {
+      NetworkPort.encode(message.port, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortGetXmlDescRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortGetXmlDescRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port = NetworkPort.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortGetXmlDescRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortGetXmlDescRequest | NetworkPortGetXmlDescRequest[]>
+      | Iterable<NetworkPortGetXmlDescRequest | NetworkPortGetXmlDescRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortGetXmlDescRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortGetXmlDescRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortGetXmlDescRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortGetXmlDescRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortGetXmlDescRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortGetXmlDescRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortGetXmlDescRequest {
+    return { port: isSet(object.port) ? NetworkPort.fromJSON(object.port) : undefined };
+  },
+
+  toJSON(message: NetworkPortGetXmlDescRequest): unknown {
+    const obj: any = {};
+    if (message.port !== undefined) {
+      obj.port = NetworkPort.toJSON(message.port);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortGetXmlDescRequest>, I>>(base?: I): NetworkPortGetXmlDescRequest {
+    return NetworkPortGetXmlDescRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortGetXmlDescRequest>, I>>(object: I): NetworkPortGetXmlDescRequest {
+    const message = createBaseNetworkPortGetXmlDescRequest();
+    message.port = (object.port !== undefined && object.port !== null)
+      ? NetworkPort.fromPartial(object.port)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNetworkPortGetXmlDescResponse(): NetworkPortGetXmlDescResponse {
+  return { xml: "", device: "", attachment: undefined };
+}
+
+export const NetworkPortGetXmlDescResponse: MessageFns<NetworkPortGetXmlDescResponse> = {
+  encode(message: NetworkPortGetXmlDescResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.xml !== "") {
+      writer.uint32(10).string(message.xml);
+    }
+    if (message.device !== "") {
+      writer.uint32(18).string(message.device);
+    }
+    if (message.attachment !== undefined) {
+      Attachment.encode(message.attachment, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortGetXmlDescResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortGetXmlDescResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.xml = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.device = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.attachment = Attachment.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortGetXmlDescResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortGetXmlDescResponse | NetworkPortGetXmlDescResponse[]>
+      | Iterable<NetworkPortGetXmlDescResponse | NetworkPortGetXmlDescResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortGetXmlDescResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortGetXmlDescResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortGetXmlDescResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortGetXmlDescResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortGetXmlDescResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortGetXmlDescResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortGetXmlDescResponse {
+    return {
+      xml: isSet(object.xml) ? globalThis.String(object.xml) : "",
+      device: isSet(object.device) ? globalThis.String(object.device) : "",
+      attachment: isSet(object.attachment) ? Attachment.fromJSON(object.attachment) : undefined,
+    };
+  },
+
+  toJSON(message: NetworkPortGetXmlDescResponse): unknown {
+    const obj: any = {};
+    if (message.xml !== "") {
+      obj.xml = message.xml;
+    }
+    if (message.device !== "") {
+      obj.device = message.device;
+    }
+    if (message.attachment !== undefined) {
+      obj.attachment = Attachment.toJSON(message.attachment);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortGetXmlDescResponse>, I>>(base?: I): NetworkPortGetXmlDescResponse {
+    return NetworkPortGetXmlDescResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortGetXmlDescResponse>, I>>(
+    object: I,
+  ): NetworkPortGetXmlDescResponse {
+    const message = createBaseNetworkPortGetXmlDescResponse();
+    message.xml = object.xml ?? "";
+    message.device = object.device ?? "";
+    message.attachment = (object.attachment !== undefined && object.attachment !== null)
+      ? Attachment.fromPartial(object.attachment)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNetworkPortGetParametersRequest(): NetworkPortGetParametersRequest {
+  return { port: undefined };
+}
+
+export const NetworkPortGetParametersRequest: MessageFns<NetworkPortGetParametersRequest> = {
+  encode(message: NetworkPortGetParametersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port !== undefined) {
+      NetworkPort.encode(message.port, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortGetParametersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortGetParametersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port = NetworkPort.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortGetParametersRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortGetParametersRequest | NetworkPortGetParametersRequest[]>
+      | Iterable<NetworkPortGetParametersRequest | NetworkPortGetParametersRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortGetParametersRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortGetParametersRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortGetParametersRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortGetParametersRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortGetParametersRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortGetParametersRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortGetParametersRequest {
+    return { port: isSet(object.port) ? NetworkPort.fromJSON(object.port) : undefined };
+  },
+
+  toJSON(message: NetworkPortGetParametersRequest): unknown {
+    const obj: any = {};
+    if (message.port !== undefined) {
+      obj.port = NetworkPort.toJSON(message.port);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortGetParametersRequest>, I>>(base?: I): NetworkPortGetParametersRequest {
+    return NetworkPortGetParametersRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortGetParametersRequest>, I>>(
+    object: I,
+  ): NetworkPortGetParametersRequest {
+    const message = createBaseNetworkPortGetParametersRequest();
+    message.port = (object.port !== undefined && object.port !== null)
+      ? NetworkPort.fromPartial(object.port)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNetworkPortGetParametersResponse(): NetworkPortGetParametersResponse {
+  return { parameters: {} };
+}
+
+export const NetworkPortGetParametersResponse: MessageFns<NetworkPortGetParametersResponse> = {
+  encode(message: NetworkPortGetParametersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    globalThis.Object.entries(message.parameters).forEach(([key, value]: [string, number]) => {
+      NetworkPortGetParametersResponse_ParametersEntry.encode({ key: key as any, value }, writer.uint32(10).fork())
+        .join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortGetParametersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortGetParametersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            const entry1 = NetworkPortGetParametersResponse_ParametersEntry.decode(reader, reader.uint32());
+            if (entry1.value !== undefined) {
+              message.parameters[entry1.key] = entry1.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortGetParametersResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortGetParametersResponse | NetworkPortGetParametersResponse[]>
+      | Iterable<NetworkPortGetParametersResponse | NetworkPortGetParametersResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortGetParametersResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortGetParametersResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortGetParametersResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortGetParametersResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortGetParametersResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortGetParametersResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortGetParametersResponse {
+    return {
+      parameters: isObject(object.parameters)
+        ? (globalThis.Object.entries(object.parameters) as [string, any][]).reduce(
+          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.Number(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: NetworkPortGetParametersResponse): unknown {
+    const obj: any = {};
+    if (message.parameters) {
+      const entries = globalThis.Object.entries(message.parameters) as [string, number][];
+      if (entries.length > 0) {
+        obj.parameters = {};
+        entries.forEach(([k, v]) => {
+          obj.parameters[k] = Math.round(v);
+        });
+      }
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortGetParametersResponse>, I>>(
+    base?: I,
+  ): NetworkPortGetParametersResponse {
+    return NetworkPortGetParametersResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortGetParametersResponse>, I>>(
+    object: I,
+  ): NetworkPortGetParametersResponse {
+    const message = createBaseNetworkPortGetParametersResponse();
+    message.parameters = (globalThis.Object.entries(object.parameters ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseNetworkPortGetParametersResponse_ParametersEntry(): NetworkPortGetParametersResponse_ParametersEntry {
+  return { key: "", value: 0 };
+}
+
+export const NetworkPortGetParametersResponse_ParametersEntry: MessageFns<
+  NetworkPortGetParametersResponse_ParametersEntry
+> = {
+  encode(
+    message: NetworkPortGetParametersResponse_ParametersEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint32(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortGetParametersResponse_ParametersEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortGetParametersResponse_ParametersEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortGetParametersResponse_ParametersEntry, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<
+        NetworkPortGetParametersResponse_ParametersEntry | NetworkPortGetParametersResponse_ParametersEntry[]
+      >
+      | Iterable<NetworkPortGetParametersResponse_ParametersEntry | NetworkPortGetParametersResponse_ParametersEntry[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortGetParametersResponse_ParametersEntry.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortGetParametersResponse_ParametersEntry.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortGetParametersResponse_ParametersEntry>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortGetParametersResponse_ParametersEntry> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortGetParametersResponse_ParametersEntry.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortGetParametersResponse_ParametersEntry.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortGetParametersResponse_ParametersEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: NetworkPortGetParametersResponse_ParametersEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0) {
+      obj.value = Math.round(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortGetParametersResponse_ParametersEntry>, I>>(
+    base?: I,
+  ): NetworkPortGetParametersResponse_ParametersEntry {
+    return NetworkPortGetParametersResponse_ParametersEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortGetParametersResponse_ParametersEntry>, I>>(
+    object: I,
+  ): NetworkPortGetParametersResponse_ParametersEntry {
+    const message = createBaseNetworkPortGetParametersResponse_ParametersEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseNetworkPortSetParametersRequest(): NetworkPortSetParametersRequest {
+  return { port: undefined, parameters: {} };
+}
+
+export const NetworkPortSetParametersRequest: MessageFns<NetworkPortSetParametersRequest> = {
+  encode(message: NetworkPortSetParametersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port !== undefined) {
+      NetworkPort.encode(message.port, writer.uint32(10).fork()).join();
+    }
+    globalThis.Object.entries(message.parameters).forEach(([key, value]: [string, number]) => {
+      NetworkPortSetParametersRequest_ParametersEntry.encode({ key: key as any, value }, writer.uint32(18).fork())
+        .join();
+    });
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortSetParametersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortSetParametersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port = NetworkPort.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            const entry2 = NetworkPortSetParametersRequest_ParametersEntry.decode(reader, reader.uint32());
+            if (entry2.value !== undefined) {
+              message.parameters[entry2.key] = entry2.value;
+            }
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortSetParametersRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortSetParametersRequest | NetworkPortSetParametersRequest[]>
+      | Iterable<NetworkPortSetParametersRequest | NetworkPortSetParametersRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortSetParametersRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortSetParametersRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortSetParametersRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortSetParametersRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortSetParametersRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortSetParametersRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortSetParametersRequest {
+    return {
+      port: isSet(object.port) ? NetworkPort.fromJSON(object.port) : undefined,
+      parameters: isObject(object.parameters)
+        ? (globalThis.Object.entries(object.parameters) as [string, any][]).reduce(
+          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
+            globalThis.Object.defineProperty(acc, key, {
+              value: globalThis.Number(value),
+              enumerable: true,
+              configurable: true,
+              writable: true,
+            });
+            return acc;
+          },
+          {},
+        )
+        : {},
+    };
+  },
+
+  toJSON(message: NetworkPortSetParametersRequest): unknown {
+    const obj: any = {};
+    if (message.port !== undefined) {
+      obj.port = NetworkPort.toJSON(message.port);
+    }
+    if (message.parameters) {
+      const entries = globalThis.Object.entries(message.parameters) as [string, number][];
+      if (entries.length > 0) {
+        obj.parameters = {};
+        entries.forEach(([k, v]) => {
+          obj.parameters[k] = Math.round(v);
+        });
+      }
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortSetParametersRequest>, I>>(base?: I): NetworkPortSetParametersRequest {
+    return NetworkPortSetParametersRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortSetParametersRequest>, I>>(
+    object: I,
+  ): NetworkPortSetParametersRequest {
+    const message = createBaseNetworkPortSetParametersRequest();
+    message.port = (object.port !== undefined && object.port !== null)
+      ? NetworkPort.fromPartial(object.port)
+      : undefined;
+    message.parameters = (globalThis.Object.entries(object.parameters ?? {}) as [string, number][]).reduce(
+      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
+        if (value !== undefined) {
+          acc[key] = globalThis.Number(value);
+        }
+        return acc;
+      },
+      {},
+    );
+    return message;
+  },
+};
+
+function createBaseNetworkPortSetParametersRequest_ParametersEntry(): NetworkPortSetParametersRequest_ParametersEntry {
+  return { key: "", value: 0 };
+}
+
+export const NetworkPortSetParametersRequest_ParametersEntry: MessageFns<
+  NetworkPortSetParametersRequest_ParametersEntry
+> = {
+  encode(
+    message: NetworkPortSetParametersRequest_ParametersEntry,
+    writer: BinaryWriter = new BinaryWriter(),
+  ): BinaryWriter {
+    if (message.key !== "") {
+      writer.uint32(10).string(message.key);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint32(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortSetParametersRequest_ParametersEntry {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortSetParametersRequest_ParametersEntry();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortSetParametersRequest_ParametersEntry, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<
+        NetworkPortSetParametersRequest_ParametersEntry | NetworkPortSetParametersRequest_ParametersEntry[]
+      >
+      | Iterable<NetworkPortSetParametersRequest_ParametersEntry | NetworkPortSetParametersRequest_ParametersEntry[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortSetParametersRequest_ParametersEntry.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortSetParametersRequest_ParametersEntry.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortSetParametersRequest_ParametersEntry>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortSetParametersRequest_ParametersEntry> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortSetParametersRequest_ParametersEntry.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortSetParametersRequest_ParametersEntry.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortSetParametersRequest_ParametersEntry {
+    return {
+      key: isSet(object.key) ? globalThis.String(object.key) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: NetworkPortSetParametersRequest_ParametersEntry): unknown {
+    const obj: any = {};
+    if (message.key !== "") {
+      obj.key = message.key;
+    }
+    if (message.value !== 0) {
+      obj.value = Math.round(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortSetParametersRequest_ParametersEntry>, I>>(
+    base?: I,
+  ): NetworkPortSetParametersRequest_ParametersEntry {
+    return NetworkPortSetParametersRequest_ParametersEntry.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortSetParametersRequest_ParametersEntry>, I>>(
+    object: I,
+  ): NetworkPortSetParametersRequest_ParametersEntry {
+    const message = createBaseNetworkPortSetParametersRequest_ParametersEntry();
+    message.key = object.key ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
+function createBaseNetworkPortSetParametersResponse(): NetworkPortSetParametersResponse {
+  return {};
+}
+
+export const NetworkPortSetParametersResponse: MessageFns<NetworkPortSetParametersResponse> = {
+  encode(_: NetworkPortSetParametersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortSetParametersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortSetParametersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortSetParametersResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortSetParametersResponse | NetworkPortSetParametersResponse[]>
+      | Iterable<NetworkPortSetParametersResponse | NetworkPortSetParametersResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortSetParametersResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortSetParametersResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortSetParametersResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortSetParametersResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortSetParametersResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortSetParametersResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(_: any): NetworkPortSetParametersResponse {
+    return {};
+  },
+
+  toJSON(_: NetworkPortSetParametersResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortSetParametersResponse>, I>>(
+    base?: I,
+  ): NetworkPortSetParametersResponse {
+    return NetworkPortSetParametersResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortSetParametersResponse>, I>>(
+    _: I,
+  ): NetworkPortSetParametersResponse {
+    const message = createBaseNetworkPortSetParametersResponse();
+    return message;
+  },
+};
+
+function createBaseNetworkPortDeleteRequest(): NetworkPortDeleteRequest {
+  return { port: undefined };
+}
+
+export const NetworkPortDeleteRequest: MessageFns<NetworkPortDeleteRequest> = {
+  encode(message: NetworkPortDeleteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.port !== undefined) {
+      NetworkPort.encode(message.port, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortDeleteRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortDeleteRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.port = NetworkPort.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortDeleteRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortDeleteRequest | NetworkPortDeleteRequest[]>
+      | Iterable<NetworkPortDeleteRequest | NetworkPortDeleteRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortDeleteRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortDeleteRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortDeleteRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortDeleteRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortDeleteRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortDeleteRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortDeleteRequest {
+    return { port: isSet(object.port) ? NetworkPort.fromJSON(object.port) : undefined };
+  },
+
+  toJSON(message: NetworkPortDeleteRequest): unknown {
+    const obj: any = {};
+    if (message.port !== undefined) {
+      obj.port = NetworkPort.toJSON(message.port);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortDeleteRequest>, I>>(base?: I): NetworkPortDeleteRequest {
+    return NetworkPortDeleteRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortDeleteRequest>, I>>(object: I): NetworkPortDeleteRequest {
+    const message = createBaseNetworkPortDeleteRequest();
+    message.port = (object.port !== undefined && object.port !== null)
+      ? NetworkPort.fromPartial(object.port)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNetworkPortDeleteResponse(): NetworkPortDeleteResponse {
+  return {};
+}
+
+export const NetworkPortDeleteResponse: MessageFns<NetworkPortDeleteResponse> = {
+  encode(_: NetworkPortDeleteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortDeleteResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortDeleteResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortDeleteResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortDeleteResponse | NetworkPortDeleteResponse[]>
+      | Iterable<NetworkPortDeleteResponse | NetworkPortDeleteResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortDeleteResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortDeleteResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortDeleteResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortDeleteResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortDeleteResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortDeleteResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(_: any): NetworkPortDeleteResponse {
+    return {};
+  },
+
+  toJSON(_: NetworkPortDeleteResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortDeleteResponse>, I>>(base?: I): NetworkPortDeleteResponse {
+    return NetworkPortDeleteResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortDeleteResponse>, I>>(_: I): NetworkPortDeleteResponse {
+    const message = createBaseNetworkPortDeleteResponse();
+    return message;
+  },
+};
+
+function createBaseNetworkListAllPortsRequest(): NetworkListAllPortsRequest {
+  return { network: undefined };
+}
+
+export const NetworkListAllPortsRequest: MessageFns<NetworkListAllPortsRequest> = {
+  encode(message: NetworkListAllPortsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkListAllPortsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkListAllPortsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkListAllPortsRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkListAllPortsRequest | NetworkListAllPortsRequest[]>
+      | Iterable<NetworkListAllPortsRequest | NetworkListAllPortsRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkListAllPortsRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkListAllPortsRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkListAllPortsRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkListAllPortsRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkListAllPortsRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkListAllPortsRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkListAllPortsRequest {
+    return { network: isSet(object.network) ? Network.fromJSON(object.network) : undefined };
+  },
+
+  toJSON(message: NetworkListAllPortsRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkListAllPortsRequest>, I>>(base?: I): NetworkListAllPortsRequest {
+    return NetworkListAllPortsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkListAllPortsRequest>, I>>(object: I): NetworkListAllPortsRequest {
+    const message = createBaseNetworkListAllPortsRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseNetworkListAllPortsResponse(): NetworkListAllPortsResponse {
+  return { ports: [] };
+}
+
+export const NetworkListAllPortsResponse: MessageFns<NetworkListAllPortsResponse> = {
+  encode(message: NetworkListAllPortsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.ports) {
+      NetworkPort.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkListAllPortsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkListAllPortsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.ports.push(NetworkPort.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkListAllPortsResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkListAllPortsResponse | NetworkListAllPortsResponse[]>
+      | Iterable<NetworkListAllPortsResponse | NetworkListAllPortsResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkListAllPortsResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkListAllPortsResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkListAllPortsResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkListAllPortsResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkListAllPortsResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkListAllPortsResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkListAllPortsResponse {
+    return {
+      ports: globalThis.Array.isArray(object?.ports) ? object.ports.map((e: any) => NetworkPort.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: NetworkListAllPortsResponse): unknown {
+    const obj: any = {};
+    if (message.ports?.length) {
+      obj.ports = message.ports.map((e) => NetworkPort.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkListAllPortsResponse>, I>>(base?: I): NetworkListAllPortsResponse {
+    return NetworkListAllPortsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkListAllPortsResponse>, I>>(object: I): NetworkListAllPortsResponse {
+    const message = createBaseNetworkListAllPortsResponse();
+    message.ports = object.ports?.map((e) => NetworkPort.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseDiagnoseRequest(): DiagnoseRequest {
+  return { network: undefined };
+}
+
+export const DiagnoseRequest: MessageFns<DiagnoseRequest> = {
+  encode(message: DiagnoseRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiagnoseRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiagnoseRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<DiagnoseRequest, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<DiagnoseRequest | DiagnoseRequest[]> | Iterable<DiagnoseRequest | DiagnoseRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [DiagnoseRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [DiagnoseRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, DiagnoseRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<DiagnoseRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [DiagnoseRequest.decode(p)];
+        }
+      } else {
+        yield* [DiagnoseRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): DiagnoseRequest {
+    return { network: isSet(object.network) ? Network.fromJSON(object.network) : undefined };
+  },
+
+  toJSON(message: DiagnoseRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DiagnoseRequest>, I>>(base?: I): DiagnoseRequest {
+    return DiagnoseRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DiagnoseRequest>, I>>(object: I): DiagnoseRequest {
+    const message = createBaseDiagnoseRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseDiagnoseResponse(): DiagnoseResponse {
+  return { findings: [] };
+}
+
+export const DiagnoseResponse: MessageFns<DiagnoseResponse> = {
+  encode(message: DiagnoseResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.findings) {
+      Finding.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DiagnoseResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDiagnoseResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.findings.push(Finding.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<DiagnoseResponse, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<DiagnoseResponse | DiagnoseResponse[]> | Iterable<DiagnoseResponse | DiagnoseResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [DiagnoseResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [DiagnoseResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, DiagnoseResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<DiagnoseResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [DiagnoseResponse.decode(p)];
+        }
+      } else {
+        yield* [DiagnoseResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): DiagnoseResponse {
+    return {
+      findings: globalThis.Array.isArray(object?.findings) ? object.findings.map((e: any) => Finding.fromJSON(e)) : [],
+    };
+  },
+
+  toJSON(message: DiagnoseResponse): unknown {
+    const obj: any = {};
+    if (message.findings?.length) {
+      obj.findings = message.findings.map((e) => Finding.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DiagnoseResponse>, I>>(base?: I): DiagnoseResponse {
+    return DiagnoseResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DiagnoseResponse>, I>>(object: I): DiagnoseResponse {
+    const message = createBaseDiagnoseResponse();
+    message.findings = object.findings?.map((e) => Finding.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFinding(): Finding {
+  return { severity: 0, check: "", network: undefined, message: "", advice: "" };
+}
+
+export const Finding: MessageFns<Finding> = {
+  encode(message: Finding, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.severity !== 0) {
+      writer.uint32(8).int32(message.severity);
+    }
+    if (message.check !== "") {
+      writer.uint32(18).string(message.check);
+    }
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(26).fork()).join();
+    }
+    if (message.message !== "") {
+      writer.uint32(34).string(message.message);
+    }
+    if (message.advice !== "") {
+      writer.uint32(42).string(message.advice);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Finding {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFinding();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.severity = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.check = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.advice = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<Finding, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<Finding | Finding[]> | Iterable<Finding | Finding[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [Finding.encode(p).finish()];
+        }
+      } else {
+        yield* [Finding.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, Finding>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<Finding> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [Finding.decode(p)];
+        }
+      } else {
+        yield* [Finding.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): Finding {
+    return {
+      severity: isSet(object.severity) ? severityFromJSON(object.severity) : 0,
+      check: isSet(object.check) ? globalThis.String(object.check) : "",
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      advice: isSet(object.advice) ? globalThis.String(object.advice) : "",
+    };
+  },
+
+  toJSON(message: Finding): unknown {
+    const obj: any = {};
+    if (message.severity !== 0) {
+      obj.severity = severityToJSON(message.severity);
+    }
+    if (message.check !== "") {
+      obj.check = message.check;
+    }
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.advice !== "") {
+      obj.advice = message.advice;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<Finding>, I>>(base?: I): Finding {
+    return Finding.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<Finding>, I>>(object: I): Finding {
+    const message = createBaseFinding();
+    message.severity = object.severity ?? 0;
+    message.check = object.check ?? "";
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.message = object.message ?? "";
+    message.advice = object.advice ?? "";
+    return message;
+  },
+};
+
 /** The driver of the virtual networks of one host. */
 export interface NetworkDriver {
   /**
@@ -5437,7 +10959,12 @@ export interface NetworkDriver {
   /**
    * Stops an active network. A transient one is gone afterwards.
    *
-   * Errors: NO_NETWORK; OPERATION_INVALID if it is inactive.
+   * Guests on its ports lose their connection, so a network that has ports is
+   * stopped only with `force`; its ports are kept and plugged in again when it
+   * starts.
+   *
+   * Errors: NO_NETWORK; OPERATION_INVALID if it is inactive, and, naming who
+   * uses it, if it has ports and `force` is not set.
    */
   networkDestroy(request: NetworkDestroyRequest, abortSignal?: AbortSignal): Promise<NetworkDestroyResponse>;
   /**
@@ -5499,6 +11026,145 @@ export interface NetworkDriver {
     request: NetworkGetDhcpLeasesRequest,
     abortSignal?: AbortSignal,
   ): Promise<NetworkGetDhcpLeasesResponse>;
+  /**
+   * Takes a leased address back, so that it can be given to another guest. The
+   * guest is not told: it keeps using the address until it asks again.
+   *
+   * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive or has
+   * no lease of this address; INVALID_ARG if the text is no address.
+   */
+  networkReleaseDhcpLease(
+    request: NetworkReleaseDhcpLeaseRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkReleaseDhcpLeaseResponse>;
+  /**
+   * Changes one part of a network: of the live network, of the saved
+   * definition, or of both, all or nothing. What the change does not concern
+   * is not touched: no packet of a running flow is lost to it.
+   *
+   * Errors: NO_NETWORK; OPERATION_INVALID if `live` is asked of an inactive
+   * network or `config` of a transient one, and if the part clashes with one
+   * that is there or is not there; OPERATION_UNSUPPORTED for a command the
+   * section does not have; XML_ERROR and others for the part and for the
+   * definition that the change would lead to; what NetworkCreate can end with.
+   */
+  networkUpdate(request: NetworkUpdateRequest, abortSignal?: AbortSignal): Promise<NetworkUpdateResponse>;
+  /**
+   * Gives a network's title, its description, or a foreign program's element.
+   *
+   * Errors: NO_NETWORK; NO_NETWORK_METADATA if there is none; INVALID_ARG if
+   * both `live` and `config` are set, or `uri` does not fit the type;
+   * OPERATION_INVALID as NetworkUpdate.
+   */
+  networkGetMetadata(
+    request: NetworkGetMetadataRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkGetMetadataResponse>;
+  /**
+   * Sets or removes a network's title, its description, or a foreign
+   * program's element.
+   *
+   * Errors: NO_NETWORK; INVALID_ARG for a title of more than one line, or if
+   * `key` and `uri` do not fit the type; XML_ERROR and others for the element;
+   * OPERATION_INVALID as NetworkUpdate.
+   */
+  networkSetMetadata(
+    request: NetworkSetMetadataRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkSetMetadataResponse>;
+  /**
+   * Tells of what happens to networks, from now on or from the event after the
+   * last one that the caller saw.
+   *
+   * The first message says SUBSCRIBED, or RESYNC where events were missed that
+   * are not kept any more: the caller reads the state anew and goes on. A
+   * caller that does not keep up gets RESYNC in place of what it missed.
+   *
+   * Errors: NO_NETWORK if it is to tell of one network that is not there.
+   */
+  watchNetworkEvents(
+    request: WatchNetworkEventsRequest,
+    abortSignal?: AbortSignal,
+  ): AsyncIterable<WatchNetworkEventsResponse>;
+  /**
+   * Finds a port of a network by its UUID.
+   *
+   * Errors: INVALID_ARG if the text is no UUID; NO_NETWORK; OPERATION_INVALID
+   * if the network is inactive; NO_NETWORK_PORT.
+   */
+  networkPortLookupByUuid(
+    request: NetworkPortLookupByUuidRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkPortLookupByUuidResponse>;
+  /**
+   * Makes a port: a guest's place on a network. The network decides what it is
+   * plugged into and, if an attachment is asked for, vnet makes the guest's
+   * device or plugs in one that is there.
+   *
+   * Errors: XML_ERROR, INTERNAL_ERROR and others for the document; NO_NETWORK;
+   * OPERATION_INVALID if the network is inactive or its bandwidth is promised
+   * already; NETWORK_PORT_EXIST; INVALID_ARG if a plug is given without
+   * `reclaim`, or none with it; INTERNAL_ERROR if no device of the network's
+   * pool is free; OPERATION_UNSUPPORTED for a floor that the network cannot
+   * hold; CONFIG_UNSUPPORTED for a virtualport or an attachment that does not
+   * fit the network or the host; SYSTEM_ERROR if a device cannot be made.
+   */
+  networkPortCreateXml(
+    request: NetworkPortCreateXmlRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkPortCreateXmlResponse>;
+  /**
+   * Gives a port as XML.
+   *
+   * Errors: as NetworkPortLookupByUuid.
+   */
+  networkPortGetXmlDesc(
+    request: NetworkPortGetXmlDescRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkPortGetXmlDescResponse>;
+  /**
+   * Gives a port's bandwidth.
+   *
+   * Errors: as NetworkPortLookupByUuid.
+   */
+  networkPortGetParameters(
+    request: NetworkPortGetParametersRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkPortGetParametersResponse>;
+  /**
+   * Replaces a port's bandwidth, at once. A direction without `average` and
+   * `floor` is not limited any more.
+   *
+   * Errors: as NetworkPortLookupByUuid; INVALID_ARG for an unknown name;
+   * OPERATION_INVALID and OPERATION_UNSUPPORTED as NetworkPortCreateXml.
+   */
+  networkPortSetParameters(
+    request: NetworkPortSetParametersRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkPortSetParametersResponse>;
+  /**
+   * Removes a port, with the device that vnet made for it. A device that was
+   * there before is taken off the network and left.
+   *
+   * Errors: as NetworkPortLookupByUuid.
+   */
+  networkPortDelete(request: NetworkPortDeleteRequest, abortSignal?: AbortSignal): Promise<NetworkPortDeleteResponse>;
+  /**
+   * Lists a network's ports, ordered by UUID.
+   *
+   * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive.
+   */
+  networkListAllPorts(
+    request: NetworkListAllPortsRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkListAllPortsResponse>;
+  /**
+   * Finds what would keep the host's networks, or one of them, from working,
+   * and says what to do about it.
+   *
+   * Errors: NO_NETWORK.
+   */
+  diagnose(request: DiagnoseRequest, abortSignal?: AbortSignal): Promise<DiagnoseResponse>;
 }
 
 export const NetworkDriverServiceName = "vnet.v1.NetworkDriver";
@@ -5529,6 +11195,19 @@ export class NetworkDriverClientImpl implements NetworkDriver {
     this.networkIsActive = this.networkIsActive.bind(this);
     this.networkIsPersistent = this.networkIsPersistent.bind(this);
     this.networkGetDhcpLeases = this.networkGetDhcpLeases.bind(this);
+    this.networkReleaseDhcpLease = this.networkReleaseDhcpLease.bind(this);
+    this.networkUpdate = this.networkUpdate.bind(this);
+    this.networkGetMetadata = this.networkGetMetadata.bind(this);
+    this.networkSetMetadata = this.networkSetMetadata.bind(this);
+    this.watchNetworkEvents = this.watchNetworkEvents.bind(this);
+    this.networkPortLookupByUuid = this.networkPortLookupByUuid.bind(this);
+    this.networkPortCreateXml = this.networkPortCreateXml.bind(this);
+    this.networkPortGetXmlDesc = this.networkPortGetXmlDesc.bind(this);
+    this.networkPortGetParameters = this.networkPortGetParameters.bind(this);
+    this.networkPortSetParameters = this.networkPortSetParameters.bind(this);
+    this.networkPortDelete = this.networkPortDelete.bind(this);
+    this.networkListAllPorts = this.networkListAllPorts.bind(this);
+    this.diagnose = this.diagnose.bind(this);
   }
   open(request: OpenRequest, abortSignal?: AbortSignal): Promise<OpenResponse> {
     const data = OpenRequest.encode(request).finish();
@@ -5681,6 +11360,114 @@ export class NetworkDriverClientImpl implements NetworkDriver {
     const data = NetworkGetDhcpLeasesRequest.encode(request).finish();
     const promise = this.rpc.request(this.service, "NetworkGetDhcpLeases", data, abortSignal || undefined);
     return promise.then((data) => NetworkGetDhcpLeasesResponse.decode(new BinaryReader(data)));
+  }
+
+  networkReleaseDhcpLease(
+    request: NetworkReleaseDhcpLeaseRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkReleaseDhcpLeaseResponse> {
+    const data = NetworkReleaseDhcpLeaseRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkReleaseDhcpLease", data, abortSignal || undefined);
+    return promise.then((data) => NetworkReleaseDhcpLeaseResponse.decode(new BinaryReader(data)));
+  }
+
+  networkUpdate(request: NetworkUpdateRequest, abortSignal?: AbortSignal): Promise<NetworkUpdateResponse> {
+    const data = NetworkUpdateRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkUpdate", data, abortSignal || undefined);
+    return promise.then((data) => NetworkUpdateResponse.decode(new BinaryReader(data)));
+  }
+
+  networkGetMetadata(
+    request: NetworkGetMetadataRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkGetMetadataResponse> {
+    const data = NetworkGetMetadataRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkGetMetadata", data, abortSignal || undefined);
+    return promise.then((data) => NetworkGetMetadataResponse.decode(new BinaryReader(data)));
+  }
+
+  networkSetMetadata(
+    request: NetworkSetMetadataRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkSetMetadataResponse> {
+    const data = NetworkSetMetadataRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkSetMetadata", data, abortSignal || undefined);
+    return promise.then((data) => NetworkSetMetadataResponse.decode(new BinaryReader(data)));
+  }
+
+  watchNetworkEvents(
+    request: WatchNetworkEventsRequest,
+    abortSignal?: AbortSignal,
+  ): AsyncIterable<WatchNetworkEventsResponse> {
+    const data = WatchNetworkEventsRequest.encode(request).finish();
+    const result = this.rpc.serverStreamingRequest(this.service, "WatchNetworkEvents", data, abortSignal || undefined);
+    return WatchNetworkEventsResponse.decodeTransform(result);
+  }
+
+  networkPortLookupByUuid(
+    request: NetworkPortLookupByUuidRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkPortLookupByUuidResponse> {
+    const data = NetworkPortLookupByUuidRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkPortLookupByUuid", data, abortSignal || undefined);
+    return promise.then((data) => NetworkPortLookupByUuidResponse.decode(new BinaryReader(data)));
+  }
+
+  networkPortCreateXml(
+    request: NetworkPortCreateXmlRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkPortCreateXmlResponse> {
+    const data = NetworkPortCreateXmlRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkPortCreateXml", data, abortSignal || undefined);
+    return promise.then((data) => NetworkPortCreateXmlResponse.decode(new BinaryReader(data)));
+  }
+
+  networkPortGetXmlDesc(
+    request: NetworkPortGetXmlDescRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkPortGetXmlDescResponse> {
+    const data = NetworkPortGetXmlDescRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkPortGetXmlDesc", data, abortSignal || undefined);
+    return promise.then((data) => NetworkPortGetXmlDescResponse.decode(new BinaryReader(data)));
+  }
+
+  networkPortGetParameters(
+    request: NetworkPortGetParametersRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkPortGetParametersResponse> {
+    const data = NetworkPortGetParametersRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkPortGetParameters", data, abortSignal || undefined);
+    return promise.then((data) => NetworkPortGetParametersResponse.decode(new BinaryReader(data)));
+  }
+
+  networkPortSetParameters(
+    request: NetworkPortSetParametersRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkPortSetParametersResponse> {
+    const data = NetworkPortSetParametersRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkPortSetParameters", data, abortSignal || undefined);
+    return promise.then((data) => NetworkPortSetParametersResponse.decode(new BinaryReader(data)));
+  }
+
+  networkPortDelete(request: NetworkPortDeleteRequest, abortSignal?: AbortSignal): Promise<NetworkPortDeleteResponse> {
+    const data = NetworkPortDeleteRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkPortDelete", data, abortSignal || undefined);
+    return promise.then((data) => NetworkPortDeleteResponse.decode(new BinaryReader(data)));
+  }
+
+  networkListAllPorts(
+    request: NetworkListAllPortsRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkListAllPortsResponse> {
+    const data = NetworkListAllPortsRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkListAllPorts", data, abortSignal || undefined);
+    return promise.then((data) => NetworkListAllPortsResponse.decode(new BinaryReader(data)));
+  }
+
+  diagnose(request: DiagnoseRequest, abortSignal?: AbortSignal): Promise<DiagnoseResponse> {
+    const data = DiagnoseRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "Diagnose", data, abortSignal || undefined);
+    return promise.then((data) => DiagnoseResponse.decode(new BinaryReader(data)));
   }
 }
 
@@ -5861,7 +11648,12 @@ export const NetworkDriverDefinition = {
     /**
      * Stops an active network. A transient one is gone afterwards.
      *
-     * Errors: NO_NETWORK; OPERATION_INVALID if it is inactive.
+     * Guests on its ports lose their connection, so a network that has ports is
+     * stopped only with `force`; its ports are kept and plugged in again when it
+     * starts.
+     *
+     * Errors: NO_NETWORK; OPERATION_INVALID if it is inactive, and, naming who
+     * uses it, if it has ports and `force` is not set.
      */
     networkDestroy: {
       name: "NetworkDestroy",
@@ -5964,11 +11756,229 @@ export const NetworkDriverDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
+    /**
+     * Takes a leased address back, so that it can be given to another guest. The
+     * guest is not told: it keeps using the address until it asks again.
+     *
+     * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive or has
+     * no lease of this address; INVALID_ARG if the text is no address.
+     */
+    networkReleaseDhcpLease: {
+      name: "NetworkReleaseDhcpLease",
+      requestType: NetworkReleaseDhcpLeaseRequest as typeof NetworkReleaseDhcpLeaseRequest,
+      requestStream: false,
+      responseType: NetworkReleaseDhcpLeaseResponse as typeof NetworkReleaseDhcpLeaseResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Changes one part of a network: of the live network, of the saved
+     * definition, or of both, all or nothing. What the change does not concern
+     * is not touched: no packet of a running flow is lost to it.
+     *
+     * Errors: NO_NETWORK; OPERATION_INVALID if `live` is asked of an inactive
+     * network or `config` of a transient one, and if the part clashes with one
+     * that is there or is not there; OPERATION_UNSUPPORTED for a command the
+     * section does not have; XML_ERROR and others for the part and for the
+     * definition that the change would lead to; what NetworkCreate can end with.
+     */
+    networkUpdate: {
+      name: "NetworkUpdate",
+      requestType: NetworkUpdateRequest as typeof NetworkUpdateRequest,
+      requestStream: false,
+      responseType: NetworkUpdateResponse as typeof NetworkUpdateResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Gives a network's title, its description, or a foreign program's element.
+     *
+     * Errors: NO_NETWORK; NO_NETWORK_METADATA if there is none; INVALID_ARG if
+     * both `live` and `config` are set, or `uri` does not fit the type;
+     * OPERATION_INVALID as NetworkUpdate.
+     */
+    networkGetMetadata: {
+      name: "NetworkGetMetadata",
+      requestType: NetworkGetMetadataRequest as typeof NetworkGetMetadataRequest,
+      requestStream: false,
+      responseType: NetworkGetMetadataResponse as typeof NetworkGetMetadataResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Sets or removes a network's title, its description, or a foreign
+     * program's element.
+     *
+     * Errors: NO_NETWORK; INVALID_ARG for a title of more than one line, or if
+     * `key` and `uri` do not fit the type; XML_ERROR and others for the element;
+     * OPERATION_INVALID as NetworkUpdate.
+     */
+    networkSetMetadata: {
+      name: "NetworkSetMetadata",
+      requestType: NetworkSetMetadataRequest as typeof NetworkSetMetadataRequest,
+      requestStream: false,
+      responseType: NetworkSetMetadataResponse as typeof NetworkSetMetadataResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Tells of what happens to networks, from now on or from the event after the
+     * last one that the caller saw.
+     *
+     * The first message says SUBSCRIBED, or RESYNC where events were missed that
+     * are not kept any more: the caller reads the state anew and goes on. A
+     * caller that does not keep up gets RESYNC in place of what it missed.
+     *
+     * Errors: NO_NETWORK if it is to tell of one network that is not there.
+     */
+    watchNetworkEvents: {
+      name: "WatchNetworkEvents",
+      requestType: WatchNetworkEventsRequest as typeof WatchNetworkEventsRequest,
+      requestStream: false,
+      responseType: WatchNetworkEventsResponse as typeof WatchNetworkEventsResponse,
+      responseStream: true,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Finds a port of a network by its UUID.
+     *
+     * Errors: INVALID_ARG if the text is no UUID; NO_NETWORK; OPERATION_INVALID
+     * if the network is inactive; NO_NETWORK_PORT.
+     */
+    networkPortLookupByUuid: {
+      name: "NetworkPortLookupByUuid",
+      requestType: NetworkPortLookupByUuidRequest as typeof NetworkPortLookupByUuidRequest,
+      requestStream: false,
+      responseType: NetworkPortLookupByUuidResponse as typeof NetworkPortLookupByUuidResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Makes a port: a guest's place on a network. The network decides what it is
+     * plugged into and, if an attachment is asked for, vnet makes the guest's
+     * device or plugs in one that is there.
+     *
+     * Errors: XML_ERROR, INTERNAL_ERROR and others for the document; NO_NETWORK;
+     * OPERATION_INVALID if the network is inactive or its bandwidth is promised
+     * already; NETWORK_PORT_EXIST; INVALID_ARG if a plug is given without
+     * `reclaim`, or none with it; INTERNAL_ERROR if no device of the network's
+     * pool is free; OPERATION_UNSUPPORTED for a floor that the network cannot
+     * hold; CONFIG_UNSUPPORTED for a virtualport or an attachment that does not
+     * fit the network or the host; SYSTEM_ERROR if a device cannot be made.
+     */
+    networkPortCreateXml: {
+      name: "NetworkPortCreateXml",
+      requestType: NetworkPortCreateXmlRequest as typeof NetworkPortCreateXmlRequest,
+      requestStream: false,
+      responseType: NetworkPortCreateXmlResponse as typeof NetworkPortCreateXmlResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Gives a port as XML.
+     *
+     * Errors: as NetworkPortLookupByUuid.
+     */
+    networkPortGetXmlDesc: {
+      name: "NetworkPortGetXmlDesc",
+      requestType: NetworkPortGetXmlDescRequest as typeof NetworkPortGetXmlDescRequest,
+      requestStream: false,
+      responseType: NetworkPortGetXmlDescResponse as typeof NetworkPortGetXmlDescResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Gives a port's bandwidth.
+     *
+     * Errors: as NetworkPortLookupByUuid.
+     */
+    networkPortGetParameters: {
+      name: "NetworkPortGetParameters",
+      requestType: NetworkPortGetParametersRequest as typeof NetworkPortGetParametersRequest,
+      requestStream: false,
+      responseType: NetworkPortGetParametersResponse as typeof NetworkPortGetParametersResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Replaces a port's bandwidth, at once. A direction without `average` and
+     * `floor` is not limited any more.
+     *
+     * Errors: as NetworkPortLookupByUuid; INVALID_ARG for an unknown name;
+     * OPERATION_INVALID and OPERATION_UNSUPPORTED as NetworkPortCreateXml.
+     */
+    networkPortSetParameters: {
+      name: "NetworkPortSetParameters",
+      requestType: NetworkPortSetParametersRequest as typeof NetworkPortSetParametersRequest,
+      requestStream: false,
+      responseType: NetworkPortSetParametersResponse as typeof NetworkPortSetParametersResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Removes a port, with the device that vnet made for it. A device that was
+     * there before is taken off the network and left.
+     *
+     * Errors: as NetworkPortLookupByUuid.
+     */
+    networkPortDelete: {
+      name: "NetworkPortDelete",
+      requestType: NetworkPortDeleteRequest as typeof NetworkPortDeleteRequest,
+      requestStream: false,
+      responseType: NetworkPortDeleteResponse as typeof NetworkPortDeleteResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Lists a network's ports, ordered by UUID.
+     *
+     * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive.
+     */
+    networkListAllPorts: {
+      name: "NetworkListAllPorts",
+      requestType: NetworkListAllPortsRequest as typeof NetworkListAllPortsRequest,
+      requestStream: false,
+      responseType: NetworkListAllPortsResponse as typeof NetworkListAllPortsResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Finds what would keep the host's networks, or one of them, from working,
+     * and says what to do about it.
+     *
+     * Errors: NO_NETWORK.
+     */
+    diagnose: {
+      name: "Diagnose",
+      requestType: DiagnoseRequest as typeof DiagnoseRequest,
+      requestStream: false,
+      responseType: DiagnoseResponse as typeof DiagnoseResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
   },
 } as const;
 
 interface Rpc {
   request(service: string, method: string, data: Uint8Array, abortSignal?: AbortSignal): Promise<Uint8Array>;
+  clientStreamingRequest(
+    service: string,
+    method: string,
+    data: AsyncIterable<Uint8Array>,
+    abortSignal?: AbortSignal,
+  ): Promise<Uint8Array>;
+  serverStreamingRequest(
+    service: string,
+    method: string,
+    data: Uint8Array,
+    abortSignal?: AbortSignal,
+  ): AsyncIterable<Uint8Array>;
+  bidirectionalStreamingRequest(
+    service: string,
+    method: string,
+    data: AsyncIterable<Uint8Array>,
+    abortSignal?: AbortSignal,
+  ): AsyncIterable<Uint8Array>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | undefined;
@@ -5992,6 +12002,10 @@ function longToNumber(int64: { toString(): string }): number {
     throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
   }
   return num;
+}
+
+function isObject(value: any): boolean {
+  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {
