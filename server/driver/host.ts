@@ -5,7 +5,7 @@
  * Every verb takes and returns plain data, so that an implementer can live in
  * another process than the rules.
  */
-import type { Bandwidth, NetworkDefinition, VirtualPort, Vlan } from '../../shared/definition/index.js';
+import type { Bandwidth, NetworkDefinition, PciAddress, VirtualPort, Vlan } from '../../shared/definition/index.js';
 
 /**
  * A network as it should stand: the definition with everything filled in.
@@ -47,7 +47,7 @@ export type Plug =
   /** A device of the LAN, over macvtap. */
   | { type: 'direct'; device: string; mode: 'bridge' | 'private' | 'vepa' | 'passthrough' }
   /** A PCI device that the guest gets whole. */
-  | { type: 'hostdev-pci'; address: { domain: number; bus: number; slot: number; function: number }; managed: boolean; driver?: string };
+  | { type: 'hostdev-pci'; address: PciAddress; managed: boolean; driver?: string };
 
 /** What vnet itself plugs in. `device` is the host's end, named in full. */
 export type PortAttachment =
@@ -176,6 +176,14 @@ export interface Host {
 
   /** What bringUp (without `before`) or update would do. Touches nothing. Throws as they do for what can be known. */
   preview(before: NetworkPlan | undefined, after: NetworkPlan): Promise<HostChange[]>;
+
+  /**
+   * The devices that a network's physical function (`<pf>`) offers now: of
+   * each virtual function its interface, if it has one, and its PCI address.
+   *
+   * @throws {NetworkError} INTERNAL_ERROR if it has none, saying why
+   */
+  pool(plan: NetworkPlan): Promise<{ interface?: string; address: PciAddress }[]>;
 
   /**
    * Plugs a port into a network that stands. On failure nothing of it is left.

@@ -26,6 +26,7 @@ export function createIdleHost(): Host {
       up.set(after.uuid, after);
     },
     preview: async () => [],
+    pool: async () => [],
     attach: async () => undefined,
     detach: async () => undefined,
     reshape: async () => undefined,

@@ -162,6 +162,8 @@ class LinuxHost implements Host {
 
   preview: Host['preview'] = () => notYet();
 
+  pool: Host['pool'] = () => notYet();
+
   attach: Host['attach'] = () => notYet();
 
   detach: Host['detach'] = () => notYet();
