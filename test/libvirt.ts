@@ -21,17 +21,39 @@ def answer(verb, argument):
     if verb == 'define': return conn.networkDefineXML(argument).name()
     if verb == 'start': return conn.networkLookupByName(argument).create()
     if verb == 'stop': return conn.networkLookupByName(argument).destroy()
+    if verb == 'dump': return conn.networkLookupByName(argument).XMLDesc(0)
+    network = conn.networkLookupByName(argument[0])
+    if verb == 'ports': return [port.UUIDString() for port in network.listAllPorts(0)]
+    if verb == 'create-port': return network.portCreateXML(argument[1], argument[2]).XMLDesc(0)
+    port = network.portLookupByUUIDString(argument[1])
+    if verb == 'dump-port': return port.XMLDesc(0)
+    if verb == 'delete-port': return port.delete(0)
+    if verb == 'port-parameters': return port.parameters(0)
+    if verb == 'set-port-parameters': return port.setParameters(argument[2], 0)
     raise ValueError(verb)
 print('ready', flush=True)
 for line in sys.stdin:
     try: print(json.dumps({'ok': answer(*json.loads(line))}), flush=True)
+    except libvirt.libvirtError as e: print(json.dumps({'error': str(e), 'code': e.get_error_code()}), flush=True)
     except Exception as e: print(json.dumps({'error': str(e)}), flush=True)
 `;
+
+/** What became of a question: an answer, or an error with libvirt's code. */
+export interface LibvirtAnswer {
+  ok?: unknown;
+  error?: string;
+  code?: number;
+}
+
+/** What a libvirtd can be asked about a port; the network's name comes first. */
+export type PortVerb = 'ports' | 'create-port' | 'dump-port' | 'delete-port' | 'port-parameters' | 'set-port-parameters';
 
 /** A libvirtd of our own. */
 export interface Libvirt {
   /** Does one thing and waits for it. */
-  ask(verb: 'define' | 'start' | 'stop', argument: string): Promise<void>;
+  ask(verb: 'define' | 'start' | 'stop' | 'dump', argument: string): Promise<unknown>;
+  /** Tries one thing with a port. */
+  tryPort(verb: PortVerb, ...argument: unknown[]): Promise<LibvirtAnswer>;
   close(): Promise<void>;
 }
 
@@ -39,9 +61,10 @@ export interface Libvirt {
  * Starts libvirtd. Its folders are hidden under empty ones in this mount
  * namespace, so a libvirtd of the machine is not touched.
  *
+ * @param programs a folder whose programs it finds before the machine's
  * @throws Error if it is not installed
  */
-export async function openLibvirt(): Promise<Libvirt> {
+export async function openLibvirt(programs = ''): Promise<Libvirt> {
   const folder = await openFolder();
   for (const path of ['/var/lib/libvirt', '/var/cache/libvirt', '/var/log/libvirt', '/etc/libvirt/qemu']) {
     await mkdir(path, { recursive: true });
@@ -50,7 +73,7 @@ export async function openLibvirt(): Promise<Libvirt> {
   for (const path of ['/var/lib/libvirt/dnsmasq', '/run/libvirt', '/etc/libvirt/qemu/networks/autostart']) await mkdir(path, { recursive: true });
   const config = join(folder.path, 'libvirtd.conf');
   await writeFile(config, 'auth_unix_rw = "none"\nauth_unix_ro = "none"\n');
-  const daemon = spawn('libvirtd', ['--config', config], { stdio: 'ignore', env: { ...process.env, PATH: `/usr/sbin:/sbin:${process.env['PATH']}` } });
+  const daemon = spawn('libvirtd', ['--config', config], { stdio: 'ignore', env: { ...process.env, PATH: `${programs === '' ? '' : `${programs}:`}/usr/sbin:/sbin:${process.env['PATH']}` } });
   const client = await until('libvirtd answers', async () => {
     if (daemon.exitCode !== null) throw new Error('libvirtd ended');
     const child = spawn('/usr/bin/python3', ['-c', speaker], { stdio: ['pipe', 'pipe', 'ignore'] });
@@ -58,13 +81,18 @@ export async function openLibvirt(): Promise<Libvirt> {
     const { value } = await lines.next() as { value: string | undefined };
     return value === 'ready' ? { child, lines } : undefined;
   }, 20_000);
+  const answer = async (verb: string, argument: unknown): Promise<LibvirtAnswer> => {
+    client.child.stdin.write(`${JSON.stringify([verb, argument])}\n`);
+    const { value } = await client.lines.next() as { value: string };
+    return JSON.parse(value) as LibvirtAnswer;
+  };
   return {
     async ask(verb, argument) {
-      client.child.stdin.write(`${JSON.stringify([verb, argument])}\n`);
-      const { value } = await client.lines.next() as { value: string };
-      const { error } = JSON.parse(value) as { error?: string };
+      const { ok, error } = await answer(verb, argument);
       if (error !== undefined) throw new Error(`libvirt: ${error}`);
+      return ok;
     },
+    tryPort: (verb, ...argument) => answer(verb, argument),
     async close() {
       client.child.stdin.end();
       const ended = new Promise((resolve) => daemon.once('exit', resolve));

@@ -164,8 +164,8 @@ function parseRecord<T>(text: string): T {
 }
 
 function parsePort(text: string): PortRecord {
-  const { uuid, network, xml, attachment } = parseRecord<PortRecord>(text);
-  return { uuid, network, xml, ...(attachment === undefined ? {} : { attachment }) };
+  const { uuid, network, xml, attachment, state } = parseRecord<PortRecord>(text);
+  return { uuid, network, xml, ...(attachment === undefined ? {} : { attachment }), state };
 }
 
 function parseLive(text: string): LiveRecord {

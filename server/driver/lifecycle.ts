@@ -13,6 +13,7 @@ import { identify, nameBridge, needsBridgeName, type IdentifiedDefinition } from
 import type { NetworkRecord, Register } from './register.js';
 import type { LiveRecord, Store } from './store.js';
 import { refuseOverlap } from './overlap.js';
+import { dropPorts, leavePorts, openPool, plugKept, refuseInUse } from './port-revival.js';
 
 /** What the steps below work on. */
 export interface Estate {
@@ -87,15 +88,17 @@ export function start(estate: Estate, record: NetworkRecord): Promise<void> {
   });
 }
 
-/** Stops an active network. @throws {NetworkError} OPERATION_INVALID if it is inactive */
-export function stop(estate: Estate, record: NetworkRecord): Promise<void> {
+/** Stops an active network. @throws {NetworkError} OPERATION_INVALID if it is inactive, or has ports and is not forced */
+export function stop(estate: Estate, record: NetworkRecord, force = false): Promise<void> {
   return record.exclusive(async () => {
     const definition = record.current as IdentifiedDefinition;
     if (record.live === undefined) {
       throw new NetworkError(ErrorCode.OPERATION_INVALID, `network '${record.name}' is not active`);
     }
+    if (!force) refuseInUse(record);
     await estate.store.saveLive(liveRecord(definition, 'stopping'));
     await estate.host.tearDown(planOf(definition), { forget: record.saved === undefined });
+    await leavePorts(estate, record, planOf(definition));
     record.live = undefined;
     estate.register.prune(record);
     await estate.store.removeLive(record.uuid);
@@ -114,6 +117,7 @@ export function undefine(estate: Estate, record: NetworkRecord): Promise<void> {
     record.saved = undefined;
     record.autostart = false;
     if (record.live === undefined) {
+      await dropPorts(estate, record, planOf(definition));
       estate.register.prune(record);
       await forget(estate, planOf(definition));
     }
@@ -180,6 +184,7 @@ async function raise(estate: Estate, record: NetworkRecord, definition: Identifi
   record.rising = live;
   const back: (() => Promise<void>)[] = [];
   try {
+    record.pool = await openPool(estate, planOf(live));
     back.push(() => estate.store.removeLive(live.uuid));
     await estate.store.saveLive(liveRecord(live, 'starting'));
     await estate.host.bringUp(planOf(live));
@@ -192,6 +197,7 @@ async function raise(estate: Estate, record: NetworkRecord, definition: Identifi
   } finally {
     record.rising = undefined;
   }
+  await plugKept(estate, record, planOf(live));
   estate.log.info({ network: record.name, uuid: record.uuid, bridge: live.bridge?.name }, 'network started');
 }
 

@@ -14,17 +14,22 @@ import { version } from '../../shared/version.js';
 import type { HostLease } from './host.js';
 import type { IdentifiedDefinition } from './identity.js';
 import { create, define, planOf, setAutostart, start, stop, undefine, type Estate } from './lifecycle.js';
+import { liveXml } from './port-book.js';
+import { openPortCalls, type PortCalls } from './port-calls.js';
 import type { NetworkRecord } from './register.js';
 
 /** A driver in this process. */
 export class LocalNetworkDriver implements NetworkDriver {
   private readonly xml = new WeakMap<NetworkDefinition, string>();
+  private readonly ports: PortCalls;
 
   /**
    * @param kind what Open answers: `host` or `test`
    * @param estate the register this driver answers from, with its host and store
    */
-  constructor(private readonly kind: 'host' | 'test', private readonly estate: Estate) {}
+  constructor(private readonly kind: 'host' | 'test', private readonly estate: Estate) {
+    this.ports = openPortCalls(estate);
+  }
 
   open: NetworkDriver['open'] = async ({ driver }) => {
     if (driver !== '' && driver !== 'system' && driver !== this.kind) {
@@ -73,14 +78,14 @@ export class LocalNetworkDriver implements NetworkDriver {
     return {};
   };
 
-  networkDestroy: NetworkDriver['networkDestroy'] = async ({ network }) => {
-    await stop(this.estate, this.find(network));
+  networkDestroy: NetworkDriver['networkDestroy'] = async ({ network, force }) => {
+    await stop(this.estate, this.find(network), force);
     return {};
   };
 
   networkDumpXml: NetworkDriver['networkDumpXml'] = async ({ network, inactive }) => {
     const record = this.find(network);
-    return { xml: this.format((inactive ? record.saved : undefined) ?? record.current) };
+    return { xml: (inactive ? undefined : liveXml(record)) ?? this.format((inactive ? record.saved : undefined) ?? record.current) };
   };
 
   networkGetBridgeName: NetworkDriver['networkGetBridgeName'] = async ({ network }) => {
@@ -129,19 +134,19 @@ export class LocalNetworkDriver implements NetworkDriver {
 
   watchNetworkEvents: NetworkDriver['watchNetworkEvents'] = () => notYet();
 
-  networkPortLookupByUuid: NetworkDriver['networkPortLookupByUuid'] = () => notYet();
+  networkPortLookupByUuid: NetworkDriver['networkPortLookupByUuid'] = (request) => this.ports.networkPortLookupByUuid(request);
 
-  networkPortCreateXml: NetworkDriver['networkPortCreateXml'] = () => notYet();
+  networkPortCreateXml: NetworkDriver['networkPortCreateXml'] = (request) => this.ports.networkPortCreateXml(request);
 
-  networkPortGetXmlDesc: NetworkDriver['networkPortGetXmlDesc'] = () => notYet();
+  networkPortGetXmlDesc: NetworkDriver['networkPortGetXmlDesc'] = (request) => this.ports.networkPortGetXmlDesc(request);
 
-  networkPortGetParameters: NetworkDriver['networkPortGetParameters'] = () => notYet();
+  networkPortGetParameters: NetworkDriver['networkPortGetParameters'] = (request) => this.ports.networkPortGetParameters(request);
 
-  networkPortSetParameters: NetworkDriver['networkPortSetParameters'] = () => notYet();
+  networkPortSetParameters: NetworkDriver['networkPortSetParameters'] = (request) => this.ports.networkPortSetParameters(request);
 
-  networkPortDelete: NetworkDriver['networkPortDelete'] = () => notYet();
+  networkPortDelete: NetworkDriver['networkPortDelete'] = (request) => this.ports.networkPortDelete(request);
 
-  networkListAllPorts: NetworkDriver['networkListAllPorts'] = () => notYet();
+  networkListAllPorts: NetworkDriver['networkListAllPorts'] = (request) => this.ports.networkListAllPorts(request);
 
   diagnose: NetworkDriver['diagnose'] = () => notYet();
 

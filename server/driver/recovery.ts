@@ -9,6 +9,7 @@ import type { Standing } from './host.js';
 import { identify, type IdentifiedDefinition } from './identity.js';
 import { define, planOf, start, type Estate } from './lifecycle.js';
 import { parseSubnet } from './overlap.js';
+import { recoverPorts } from './port-revival.js';
 import type { LiveRecord, SavedDefinition } from './store.js';
 
 /** The third part of `default`'s subnet, 192.168.N.0/24: the first that is free. */
@@ -22,10 +23,11 @@ const startsAtOnce = 32;
  * be brought back is logged and does not stop the others.
  */
 export async function recover(estate: Estate): Promise<void> {
-  const { fresh, autostarted, saved, live, problems } = await estate.store.load();
+  const { fresh, autostarted, saved, live, ports, problems } = await estate.store.load();
   for (const problem of problems) estate.log.error({ problem }, 'a file of the state folder cannot be read and is left alone');
   for (const definition of saved) await attempt(estate, definition.name, 'load', () => restore(estate, definition));
   await adoptAll(estate, live);
+  await recoverPorts(estate, ports, planOf);
   if (fresh) await attempt(estate, 'default', 'define', () => defineDefault(estate));
   if (!autostarted) {
     await startAll(estate);

@@ -9,6 +9,8 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { canonicalUuid } from '../../shared/address.js';
 import type { NetworkDefinition } from '../../shared/definition/index.js';
 import type { Network } from '../../shared/gen/vnet/v1/network_driver.js';
+import type { PoolDevice } from './port-allocation.js';
+import type { KnownPort } from './port-book.js';
 
 /** One network, as the rules see it. */
 export class NetworkRecord {
@@ -20,6 +22,10 @@ export class NetworkRecord {
   saved: NetworkDefinition | undefined;
   /** Starts with the host. */
   autostart = false;
+  /** Its ports by UUID, those on their way in among them. */
+  readonly ports = new Map<string, KnownPort>();
+  /** What its physical function offers since its start; empty if it has none. */
+  pool: readonly PoolDevice[] = [];
   /**
    * Definitions on their way in: their names and bridges are taken already,
    * though nobody sees them yet.

@@ -29,7 +29,10 @@ export interface LiveRecord {
   xml: string;
 }
 
-/** A port of a network, kept as long as the network is known. */
+/**
+ * A port of a network, kept as long as the network is known. Recorded before
+ * the host is touched and after.
+ */
 export interface PortRecord {
   uuid: string;
   /** The network's UUID. */
@@ -38,6 +41,8 @@ export interface PortRecord {
   xml: string;
   /** What vnet plugs in, if it does. */
   attachment?: PortAttachment;
+  /** adding and removing: undo what stands of it; unplugged: plug it in when the network starts. */
+  state: 'adding' | 'plugged' | 'unplugged' | 'removing';
 }
 
 /** A memory for definitions (which outlive the host) and live records (which outlive the daemon). */

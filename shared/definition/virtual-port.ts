@@ -23,7 +23,7 @@ export interface VirtualPortParameters {
 }
 
 /** The parameters each type takes. Without a type all are possible. */
-const parametersOf = {
+export const parametersOf = {
   '802.1Qbg': ['managerid', 'typeid', 'typeidversion', 'instanceid'],
   '802.1Qbh': ['profileid'],
   openvswitch: ['interfaceid', 'profileid'],
