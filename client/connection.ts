@@ -7,6 +7,7 @@ import { canonicalUuid } from '../shared/address.js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import type { DhcpLease, Network as NetworkHandle, NetworkDriver, NetworkSummary, OpenResponse } from '../shared/gen/vnet/v1/network_driver.js';
 import { connect, type ConnectedDriver, type ConnectOptions } from './connect.js';
+import { createPort, NetworkPort, portOf, type MadePort, type PortOptions } from './port.js';
 
 /** Which networks to list. A field that is left out lets both kinds through. */
 export interface NetworkFilter {
@@ -192,9 +193,15 @@ export class Network {
     await this.#driver.networkCreate({ network: this.#handle });
   }
 
-  /** Stops it; a transient one is gone afterwards. @throws {NetworkError} OPERATION_INVALID if it is inactive */
-  async destroy(): Promise<void> {
-    await this.#driver.networkDestroy({ network: this.#handle });
+  /**
+   * Stops it; a transient one is gone afterwards.
+   *
+   * @param options.force stop it even if guests are plugged into it; its ports
+   * are plugged in again when it starts
+   * @throws {NetworkError} OPERATION_INVALID if it is inactive, or in use
+   */
+  async destroy(options: { force?: boolean } = {}): Promise<void> {
+    await this.#driver.networkDestroy({ network: this.#handle, ...options });
   }
 
   /** Forgets its definition; if it is active it runs on as a transient network. @throws {NetworkError} OPERATION_INVALID if it is transient */
@@ -243,6 +250,27 @@ export class Network {
    */
   async leases(options: { mac?: string } = {}): Promise<DhcpLease[]> {
     return (await this.#driver.networkGetDhcpLeases({ network: this.#handle, mac: options.mac ?? '' })).leases;
+  }
+
+  /**
+   * Makes a port: a guest's place on it.
+   *
+   * @param xml libvirt's network port XML
+   * @throws {NetworkError} with `problems` if the document is refused;
+   * OPERATION_INVALID if the network is inactive
+   */
+  createPort(xml: string, options: PortOptions = {}): Promise<MadePort> {
+    return createPort(this, xml, options);
+  }
+
+  /** Its ports, ordered by UUID. @throws {NetworkError} OPERATION_INVALID if it is inactive and keeps none */
+  async ports(): Promise<NetworkPort[]> {
+    return (await this.#driver.networkListAllPorts({ network: this.#handle })).ports.map((port) => portOf(this, port));
+  }
+
+  /** Finds one of its ports by UUID, in any spelling. @throws {NetworkError} NO_NETWORK_PORT, INVALID_ARG if it is no UUID */
+  async lookupPort(uuid: string): Promise<NetworkPort> {
+    return portOf(this, (await this.#driver.networkPortLookupByUuid({ network: this.#handle, uuid })).port);
   }
 
   /** All that a table shows of it, from one moment. @throws {NetworkError} NO_NETWORK */

@@ -42,6 +42,7 @@ for line in sys.stdin:
 export interface LibvirtAnswer {
   ok?: unknown;
   error?: string;
+  /** Absent where the message holds bytes that are no text: Python cannot read such an error. */
   code?: number;
 }
 

@@ -6,7 +6,7 @@
 import { ErrorCode } from '../errors.js';
 import { bandwidthElement, type Bandwidth } from './bandwidth.js';
 import { port } from './bridge.js';
-import { element } from './codec/element.js';
+import { element, type Field } from './codec/element.js';
 import { attribute, child, childAttribute, childText, mapped } from './codec/fields.js';
 import { Report } from './codec/report.js';
 import { codedNumber, filledLine, hostMac, interfaceName, line, maxUint32, oneOf, uuid, yesOrNo } from './codec/values.js';
@@ -66,12 +66,7 @@ const address = element<PciAddress>('address', {
   bus: attribute('bus', codedNumber(0xff, 2), { fallback: 0 }),
   slot: attribute('slot', codedNumber(0x1f, 2), { fallback: 0 }),
   function: attribute('function', codedNumber(7, 1), { fallback: 0 }),
-}, {
-  ignored: { attributes: ['type'] },
-  rules: [(part, report) => {
-    if (part.domain + part.bus + part.slot === 0) report.problem(ErrorCode.XML_ERROR, part, 'a PCI address has a domain, bus or slot above 0');
-  }],
-});
+}, { ignored: { attributes: ['type'] } });
 
 const anyPlug = element<AnyPlug>('plug', {
   type: attribute('type', oneOf('none', 'network', 'bridge', 'direct', 'hostdev-pci')),
@@ -80,7 +75,7 @@ const anyPlug = element<AnyPlug>('plug', {
   dev: attribute('dev', interfaceName, { emptyIsAbsent: true }),
   mode: attribute('mode', oneOf('vepa', 'private', 'bridge', 'passthrough'), { emptyIsAbsent: true }),
   managed: attribute('managed', yesOrNo),
-  driver: childAttribute('driver', 'name', oneOf('kvm', 'vfio', 'xen'), { required: ErrorCode.XML_ERROR }),
+  driver: childAttribute('driver', 'name', oneOf('kvm', 'vfio', 'xen')),
   address: child(address),
 }, {
   rules: [(part, report) => {
@@ -105,6 +100,10 @@ function kept<T>(record: { [K in keyof T]: unknown } & object): T {
   return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== undefined)) as T;
 }
 
+/** `<bandwidth>`; a class id alone limits nothing. */
+const bandwidth: Field<Bandwidth> = mapped<Bandwidth, Bandwidth>(child(bandwidthElement),
+  (part) => (part.inbound === undefined && part.outbound === undefined ? undefined : part), (part) => part);
+
 const owner = element<NetworkPortDefinition['owner']>('owner', {
   name: childText('name', filledLine, { emptyIsAbsent: true, required: ErrorCode.INTERNAL_ERROR, invalid: ErrorCode.INTERNAL_ERROR }),
   uuid: childText('uuid', uuid, { emptyIsAbsent: true, required: ErrorCode.INTERNAL_ERROR, invalid: ErrorCode.INTERNAL_ERROR }),
@@ -117,7 +116,7 @@ const networkPort = element<NetworkPortDefinition>('networkport', {
   group: childText('group', line, { emptyIsAbsent: true }),
   mac: childAttribute('mac', 'address', hostMac, { required: ErrorCode.INTERNAL_ERROR, invalid: ErrorCode.INTERNAL_ERROR }),
   virtualPort,
-  bandwidth: child(bandwidthElement),
+  bandwidth,
   vlan,
   port,
   trustGuestRxFilters: childAttribute('rxfilters', 'trustGuest', yesOrNo),

@@ -44,7 +44,7 @@ const identities: [string, Parameters<typeof portDocument>[1]][] = [
 
 const fragments = [
   '', '<group>gold</group>', '<group>none</group>', '<group></group>', '<group>a&lt;b</group>', '<junk/>',
-  '<bandwidth/>', "<bandwidth classID='7'/>", "<bandwidth classID='x'><inbound average='5'/></bandwidth>", "<bandwidth classID='7'><inbound average='5'/></bandwidth>",
+  '<bandwidth/>', "<bandwidth classID='x'><inbound average='5'/></bandwidth>", "<bandwidth classID='7'><inbound average='5'/></bandwidth>",
   "<bandwidth classID='7'><inbound floor='5'/></bandwidth>",
   ...numbers.map((text) => `<bandwidth><inbound average='${text}'/></bandwidth>`),
   ...numbers.map((text) => `<bandwidth><inbound floor='${text}'/></bandwidth>`),
