@@ -11,7 +11,7 @@ export const formats = ['table', 'json', 'yaml', 'name', 'uuid'] as const;
 export type Format = (typeof formats)[number];
 
 /** What a word on the command line stands for; completion goes by it. */
-export type ArgumentKind = 'network' | 'file' | 'shell' | 'command' | 'text';
+export type ArgumentKind = 'network' | 'port' | 'file' | 'shell' | 'command' | 'text';
 
 /** A word that follows a command. As in virsh it can also be given as an option of the same name. */
 export interface Argument {

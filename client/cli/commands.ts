@@ -36,6 +36,29 @@ const listFilters: readonly Option[] = [
 ];
 const leaseFormats = ['json', 'yaml'] as const;
 
+const port: Argument = { name: 'port', kind: 'port', summary: 'port UUID, device, guest or MAC address' };
+const portFormats = ['json', 'yaml', 'uuid'] as const;
+const bandwidthOptions: readonly Option[] = [
+  { name: 'inbound', value: 'AVERAGE[,PEAK[,BURST[,FLOOR]]]', summary: 'what the guest may receive' },
+  { name: 'outbound', value: 'AVERAGE[,PEAK[,BURST]]', summary: 'what the guest may send' },
+];
+const attachOptions: readonly Option[] = [
+  { name: 'tap', summary: 'a tap device for a virtual machine' },
+  { name: 'netns', value: 'NS', summary: 'a pair of devices, one in this namespace (a name or a path)' },
+  { name: 'device', value: 'NAME', summary: 'the host\'s end (default vnet%d); alone: the device that is there' },
+  { name: 'guest-device', value: 'NAME', summary: 'the end in the namespace (default eth0)' },
+  { name: 'owner', value: 'ACCOUNT', summary: 'who may open the tap device (default root)' },
+  { name: 'owner-group', value: 'GROUP', summary: 'which group may open it (default none)' },
+  { name: 'queues', value: 'N', summary: 'its queues (default 1)' },
+  { name: 'mac', value: 'MAC', summary: 'the guest\'s MAC address (default 52:54:00 and random)' },
+  { name: 'group', value: 'PORTGROUP', summary: 'the network\'s port group' },
+  { name: 'guest', value: 'NAME', summary: 'the guest\'s name, for those who ask who uses the network' },
+  { name: 'guest-uuid', value: 'UUID', summary: 'the guest\'s UUID (default random)' },
+  { name: 'isolated', summary: 'keep it apart from other isolated guests' },
+  { name: 'vlan', value: 'ID', summary: 'the VLAN of its frames' },
+  ...bandwidthOptions,
+];
+
 /** Every command, in the order in which help shows them. */
 export const commands: readonly Command[] = [
   {
@@ -70,8 +93,9 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'destroy', aliases: ['net-destroy', 'stop'], summary: 'stop networks; their definitions stay',
-    description: 'A transient network is gone afterwards. Guests lose their connection.',
-    arguments: [{ ...networks, filter: { active: true } }], formats,
+    description: 'A transient network is gone afterwards. A network that guests are plugged into is stopped only with --force: ' +
+      'they lose their connection until it starts again.',
+    arguments: [{ ...networks, filter: { active: true } }], options: [{ name: 'force', summary: 'stop them even if guests are plugged in' }], formats,
     run: async (call) => (await import('./lifecycle.js')).runDestroy(call),
   },
   {
@@ -114,6 +138,46 @@ export const commands: readonly Command[] = [
     name: 'net-dhcp-leases', hidden: true, summary: 'list the DHCP leases of a network as virsh does',
     arguments: [{ ...network, filter: { active: true } }], options: [mac], formats: leaseFormats,
     run: async (call) => (await import('./leases.js')).runVirshLeases(call),
+  },
+  {
+    name: 'ports', summary: 'list the ports of a network: which guest sits where',
+    arguments: [{ ...network, filter: { active: true } }], formats: portFormats,
+    run: async (call) => (await import('./ports.js')).runPorts(call),
+  },
+  {
+    name: 'net-port-list', hidden: true, summary: 'list the ports of a network as virsh does',
+    arguments: [{ ...network, filter: { active: true } }],
+    options: [{ name: 'uuid', summary: 'list UUIDs only' }, { name: 'table', summary: 'list a table (default)' }], formats: portFormats,
+    run: async (call) => (await import('./ports.js')).runVirshPorts(call),
+  },
+  {
+    name: 'attach', summary: 'plug a guest into a network',
+    description: 'Makes a port and the guest\'s device: with --tap a tap device for a virtual machine, with --netns a pair of devices, one of ' +
+      'them in a container\'s namespace; with --device alone a device that is there, such as Xen\'s vif1.0. With -q it prints the device\'s name alone.',
+    arguments: [{ ...network, filter: { active: true } }], options: attachOptions, formats: portFormats,
+    run: async (call) => (await import('./attach.js')).runAttach(call),
+  },
+  {
+    name: 'detach', aliases: ['net-port-delete', 'port-delete'], summary: 'take a guest off a network',
+    description: 'A device that was made for the guest is removed; one that was there is left.',
+    arguments: [network, port], formats: portFormats,
+    run: async (call) => (await import('./attach.js')).runDetach(call),
+  },
+  {
+    name: 'tune', summary: 'show or change the bandwidth of a port',
+    description: 'Numbers are kilobytes a second, burst KiB. Without an option it shows what is set; a direction that is not given stays as it is.',
+    arguments: [network, port], options: bandwidthOptions.map(({ summary, ...option }) => ({ ...option, summary: `${summary}; none: no limit` })), formats: portFormats,
+    run: async (call) => (await import('./attach.js')).runTune(call),
+  },
+  {
+    name: 'port-create', aliases: ['net-port-create'], summary: 'create a port from XML; the caller plugs the guest in',
+    arguments: [{ ...network, filter: { active: true } }, { ...file, summary: 'file with the port\'s XML; - reads standard input' }],
+    options: [validate, { name: 'reclaim', summary: 'the guest runs already, on the plug that the file names' }], formats: portFormats,
+    run: async (call) => (await import('./attach.js')).runPortCreate(call),
+  },
+  {
+    name: 'port-dumpxml', aliases: ['net-port-dumpxml'], summary: 'print a port as XML', arguments: [network, port], formats: portFormats,
+    run: async (call) => (await import('./ports.js')).runPortDumpXml(call),
   },
   {
     name: 'validate', summary: 'check definitions, without a daemon',

@@ -7,7 +7,7 @@ import type { NetworkFilter } from '../connection.js';
 import type { Call } from './call.js';
 import { namesOf, type Argument, type Command, type Option } from './command.js';
 import { commands, findCommand, globalOptions } from './commands.js';
-import { hasUnprintable } from './escape.js';
+import { escapeLine, hasUnprintable } from './escape.js';
 import { UsageError } from './failure.js';
 import { optionsOf } from './parse.js';
 import { didYouMean } from './suggest.js';
@@ -91,7 +91,8 @@ export async function runCompletion(call: Call): Promise<void> {
 export async function runComplete(call: Call): Promise<void> {
   const words = [...call.words('words')];
   const current = words.pop() ?? '';
-  const answer = await complete(words, current, (filter, uri, readonly) => networksOf(call, filter, uri, readonly)).catch(() => []);
+  const answer = await complete(words, current, (filter, uri, readonly) => networksOf(call, filter, uri, readonly),
+    (network, uri, readonly) => portsOf(call, network, uri, readonly)).catch(() => []);
   const lines = answer === filesMark ? [filesMark]
     : answer.filter(({ value }) => value.startsWith(current)).map(({ value, description }) => `${value}\t${description}`);
   call.print(lines.map((line) => `${line}\n`).join(''));
@@ -100,17 +101,21 @@ export async function runComplete(call: Call): Promise<void> {
 /** Names of networks, from the place that the words name. */
 type Networks = (filter: NetworkFilter, uri: string | undefined, readonly: boolean) => Promise<Candidate[]>;
 
+/** Ports of a network, likewise. */
+type Ports = (network: string, uri: string | undefined, readonly: boolean) => Promise<Candidate[]>;
+
 /** What can stand after these words, given how the next one begins. */
-async function complete(words: readonly string[], current: string, networks: Networks): Promise<Candidate[] | typeof filesMark> {
+async function complete(words: readonly string[], current: string, networks: Networks, ports: Ports): Promise<Candidate[] | typeof filesMark> {
   const { command, pending, positionals, values } = survey(words);
   if (pending !== undefined) return (pending.choices ?? []).map((value) => ({ value, description: '' }));
   if (current.startsWith('-') && current !== '-') {
     return (command === undefined ? globalOptions : [...globalOptions, ...(command.options ?? [])]).map(({ name, summary }) => ({ value: `--${name}`, description: summary }));
   }
   if (command === undefined) return commandNames(current);
-  const argument = argumentAt(command, positionals);
+  const argument = argumentAt(command, positionals.length);
   switch (argument?.kind) {
     case 'network': return networks(argument.filter ?? {}, values.get('connect'), values.has('readonly'));
+    case 'port': return ports(positionals[0] ?? '', values.get('connect'), values.has('readonly'));
     case 'file': return filesMark;
     case 'shell': return shells.map((value) => ({ value, description: '' }));
     case 'command': return commandNames(current);
@@ -123,13 +128,13 @@ interface Survey {
   command: Command | undefined;
   /** An option that still waits for its value. */
   pending: Option | undefined;
-  /** How many bare words follow the command. */
-  positionals: number;
+  /** The bare words that follow the command. */
+  positionals: string[];
   values: Map<string, string | undefined>;
 }
 
 function survey(words: readonly string[]): Survey {
-  const found: Survey = { command: undefined, pending: undefined, positionals: 0, values: new Map() };
+  const found: Survey = { command: undefined, pending: undefined, positionals: [], values: new Map() };
   for (const word of words) {
     if (found.pending !== undefined) {
       found.values.set(found.pending.name, word);
@@ -140,7 +145,7 @@ function survey(words: readonly string[]): Survey {
       found.command = findCommand(word);
       if (found.command === undefined) throw new UsageError(`unknown command: '${word}'`);
     } else {
-      found.positionals++;
+      found.positionals.push(word);
     }
   }
   return found;
@@ -170,12 +175,25 @@ function commandNames(current: string): Candidate[] {
 }
 
 /** Asks the daemon, but not for long. */
-async function networksOf(call: Call, filter: NetworkFilter, uri: string | undefined, readonly: boolean): Promise<Candidate[]> {
-  const ask = async () => {
+function networksOf(call: Call, filter: NetworkFilter, uri: string | undefined, readonly: boolean): Promise<Candidate[]> {
+  return asked(async () => {
     const connection = await call.connection({ timeoutMs: patienceMs, ...(readonly ? { readonly } : {}) }, uri);
     const networks = await connection.listAllNetworks(filter);
     return networks.map(({ network, active, mode }) => ({ value: network.name, description: `${active ? 'active' : 'inactive'}, ${mode}` }));
-  };
+  });
+}
+
+function portsOf(call: Call, name: string, uri: string | undefined, readonly: boolean): Promise<Candidate[]> {
+  return asked(async () => {
+    const connection = await call.connection({ timeoutMs: patienceMs, ...(readonly ? { readonly } : {}) }, uri);
+    const { portsOf: shownPorts } = await import('./ports.js');
+    const ports = await shownPorts(await connection.lookup(name));
+    return ports.map(({ port, device, definition }) => ({ value: device ?? port.uuid, description: escapeLine(`${definition.owner.name}, ${definition.mac}`) }));
+  });
+}
+
+/** What the daemon answers, if it answers in time. */
+async function asked(ask: () => Promise<Candidate[]>): Promise<Candidate[]> {
   let timer: NodeJS.Timeout | undefined;
   const enough = new Promise<Candidate[]>((resolve) => { timer = setTimeout(resolve, patienceMs, []); });
   const found = await Promise.race([ask(), enough]).finally(() => clearTimeout(timer));

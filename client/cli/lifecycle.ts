@@ -14,7 +14,7 @@ interface Move {
   done(name: string): string;
   /** The same for programs. */
   result: string;
-  move(network: Network): Promise<void>;
+  move(network: Network, call: Call): Promise<void>;
 }
 
 /** `vnet start`. */
@@ -30,7 +30,7 @@ export const runDestroy = (call: Call) => moveEach(call, {
   failed: (name) => `Failed to destroy network ${name}`,
   done: (name) => `Network ${name} destroyed`,
   result: 'destroyed',
-  move: (network) => network.destroy(),
+  move: (network, call) => network.destroy(call.flag('force') ? { force: true } : {}),
 });
 
 /** `vnet undefine`. */
@@ -57,7 +57,7 @@ async function moveEach(call: Call, { failed, done, result, move }: Move): Promi
   await call.each(call.words('network'), async (word) => {
     const network = await call.network(word);
     const { name, uuid } = network;
-    await attempt(failed(name), () => move(network));
+    await attempt(failed(name), () => move(network, call));
     return () => call.announce(done(name), { name, uuid, result });
   });
 }
