@@ -65,7 +65,8 @@ export function replugPort(books: Books, port: NetworkPortDefinition): NetworkPo
 export function withBandwidth(books: Books, port: NetworkPortDefinition, bandwidth: Bandwidth | undefined): NetworkPortDefinition {
   const { bandwidth: before, ...rest } = port;
   if (bandwidth === undefined) return rest;
-  const classId = before?.inbound?.floor === undefined ? undefined : before.classId;
+  // A floor that only changes keeps its class.
+  const classId = before?.inbound?.floor === undefined || bandwidth.inbound?.floor === undefined ? undefined : before.classId;
   return withClass(books, { ...rest, bandwidth: { ...(classId === undefined ? {} : { classId }), ...bandwidth } });
 }
 

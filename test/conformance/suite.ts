@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { Network, NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
+import { describePorts } from './ports.js';
 
 /** A driver under test, with the way to let it go. */
 export interface Subject {
@@ -262,6 +263,8 @@ export function describeConformance(title: string, open: () => Promise<Subject>)
       expect(new Set(networks.map(({ uuid }) => uuid)).size).toBe(64);
       await Promise.all(networks.map((network) => driver.networkUndefine({ network })));
     });
+
+    describePorts({ driver: () => driver, refused });
 
     it('takes one network\'s changes one after the other', async () => {
       const network = await define(document('conf-race', 17));
