@@ -13,6 +13,7 @@ import { NetworkError } from '../../shared/errors.js';
 import type { NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
 import { openLibvirt, type Libvirt, type LibvirtAnswer } from '../libvirt.js';
 import { openFolder } from '../processes.js';
+import { runVnet } from '../unit/cli/run-vnet.js';
 import { portDocument, portSamples, portUuid } from '../unit/definition/port-samples.js';
 import { runProgram } from './lab.js';
 
@@ -63,6 +64,20 @@ function same(theirs: LibvirtAnswer, mine: LibvirtAnswer): boolean {
   if (theirs.error !== undefined && theirs.code === undefined) return mine.error !== undefined;
   const normal = ({ ok, code }: LibvirtAnswer) => (code === undefined ? String(ok).replace(/(in(?:stance|terface)id)='[^']*'/g, '$1') : code);
   return normal(theirs) === normal(mine);
+}
+
+/** virsh's words where ours differ: each with its reason. */
+function plain(words: string): string {
+  return words
+    // It speaks of a network where it means a port.
+    .replace(/^(error: Failed to create network) port /m, '$1 ')
+    // libvirt's words for the error that follow ours of the same kind.
+    .replace(/^error: (?:this )?network port (?:exists already: )?(Network port .* already exists)(?: exists already)?$/m, '$1')
+    .replace(/^(error: internal error: ).*owner.*$/m, '$1owner')
+    // It does not say why, and reports success to its caller.
+    .replace(/^(error: failed to get network port .*\n)error: .*\n/m, '$1')
+    // We say what to do.
+    .replace(/^hint: .*\n/gm, '');
 }
 
 /** What differs on purpose, each with its reason. */
@@ -191,6 +206,29 @@ describe.skipIf(!available)('ports beside libvirt\'s', () => {
     await driver.networkUndefine({ network: handle.network });
     for (const [state, codes] of Object.entries(states)) expect([state, codes.map(([, mine]) => mine)]).toEqual([state, codes.map(([theirs]) => theirs)]);
     expect(Object.values(states).flat().filter(([code]) => code !== undefined).length).toBeGreaterThan(10);
+  }, 60_000);
+
+  it('is told of by vnet net-port-* as virsh tells of it', async () => {
+    await begin(networks['nat']!);
+    const file = join(folder.path, 'port.xml');
+    await writeFile(file, portDocument(''));
+    await writeFile(join(folder.path, 'bad.xml'), portDocument('', { owner: '' }));
+    const steps = [
+      'net-port-list n', 'net-port-list n --uuid', `net-port-create n ${file}`, `net-port-create n ${file}`, `net-port-create --network n --file ${file} --validate`,
+      `net-port-create n ${join(folder.path, 'bad.xml')}`, `net-port-create n ${join(folder.path, 'missing.xml')}`, `net-port-create nope ${file}`,
+      'net-port-list n', 'net-port-list n --table', 'net-port-list n --uuid', '-q net-port-list n', 'net-port-list n --uuid --table', 'net-port-list nope', 'net-port-list',
+      `net-port-dumpxml n ${portUuid}`, `net-port-dumpxml --network n --port ${portUuid}`, 'net-port-dumpxml n junk', `net-port-dumpxml n ${portUuid.replace(/1$/, '2')}`,
+      `net-port-delete n ${portUuid}`, `net-port-delete n ${portUuid}`, 'net-port-delete n', 'net-port-list n',
+    ];
+    try {
+      for (const step of steps) {
+        const theirs = spawnSync('virsh', ['-c', 'qemu:///system', ...step.split(' ')], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C.UTF-8' } });
+        const mine = await runVnet(step.split(' '), { driver });
+        expect([step, mine.out, plain(mine.err)]).toEqual([step, theirs.stdout, plain(theirs.stderr)]);
+      }
+    } finally {
+      await end();
+    }
   }, 60_000);
 
   it('keeps the same parameters', async () => {

@@ -1141,7 +1141,7 @@ export interface NetworkPortGetXmlDescResponse {
   xml: string;
   /** The device on the host that vnet plugged in; empty if none. */
   device: string;
-  /** How it was asked for. */
+  /** What vnet plugged in, with everything filled in; not set if nothing. */
   attachment: Attachment | undefined;
 }
 
@@ -11089,8 +11089,10 @@ export interface NetworkDriver {
   /**
    * Finds a port of a network by its UUID.
    *
-   * Errors: INVALID_ARG if the text is no UUID; NO_NETWORK; OPERATION_INVALID
-   * if the network is inactive; NO_NETWORK_PORT.
+   * An inactive network has the ports it kept when it was stopped by force;
+   * they can be found, read and removed, but not changed.
+   *
+   * Errors: INVALID_ARG if the text is no UUID; NO_NETWORK; NO_NETWORK_PORT.
    */
   networkPortLookupByUuid(
     request: NetworkPortLookupByUuidRequest,
@@ -11099,15 +11101,19 @@ export interface NetworkDriver {
   /**
    * Makes a port: a guest's place on a network. The network decides what it is
    * plugged into and, if an attachment is asked for, vnet makes the guest's
-   * device or plugs in one that is there.
+   * device or plugs in one that is there. A UUID that is missing in the
+   * document is made up.
    *
    * Errors: XML_ERROR, INTERNAL_ERROR and others for the document; NO_NETWORK;
    * OPERATION_INVALID if the network is inactive or its bandwidth is promised
    * already; NETWORK_PORT_EXIST; INVALID_ARG if a plug is given without
-   * `reclaim`, or none with it; INTERNAL_ERROR if no device of the network's
-   * pool is free; OPERATION_UNSUPPORTED for a floor that the network cannot
-   * hold; CONFIG_UNSUPPORTED for a virtualport or an attachment that does not
-   * fit the network or the host; SYSTEM_ERROR if a device cannot be made.
+   * `reclaim`, or none with it, and for a name or an account of the attachment
+   * that is none; INTERNAL_ERROR if no device of the network's pool is free, or
+   * the plug of a port that is reclaimed is not of this network or is another
+   * port's; OPERATION_UNSUPPORTED for a floor that the network cannot hold;
+   * CONFIG_UNSUPPORTED for a virtualport or an attachment that does not fit the
+   * network or the host; SYSTEM_ERROR if a device cannot be made, or its name
+   * is taken.
    */
   networkPortCreateXml(
     request: NetworkPortCreateXmlRequest,
@@ -11116,7 +11122,8 @@ export interface NetworkDriver {
   /**
    * Gives a port as XML.
    *
-   * Errors: as NetworkPortLookupByUuid.
+   * Errors: INVALID_NETWORK_PORT if the request names none; else as
+   * NetworkPortLookupByUuid.
    */
   networkPortGetXmlDesc(
     request: NetworkPortGetXmlDescRequest,
@@ -11125,7 +11132,7 @@ export interface NetworkDriver {
   /**
    * Gives a port's bandwidth.
    *
-   * Errors: as NetworkPortLookupByUuid.
+   * Errors: as NetworkPortGetXmlDesc.
    */
   networkPortGetParameters(
     request: NetworkPortGetParametersRequest,
@@ -11135,8 +11142,11 @@ export interface NetworkDriver {
    * Replaces a port's bandwidth, at once. A direction without `average` and
    * `floor` is not limited any more.
    *
-   * Errors: as NetworkPortLookupByUuid; INVALID_ARG for an unknown name;
-   * OPERATION_INVALID and OPERATION_UNSUPPORTED as NetworkPortCreateXml.
+   * Errors: as NetworkPortGetXmlDesc; INVALID_ARG for an unknown name;
+   * CONFIG_UNSUPPORTED for a floor with peak or burst but without average;
+   * OVERFLOW for a burst above 4194303; OPERATION_INVALID if the network is
+   * inactive; OPERATION_INVALID and OPERATION_UNSUPPORTED as
+   * NetworkPortCreateXml.
    */
   networkPortSetParameters(
     request: NetworkPortSetParametersRequest,
@@ -11146,13 +11156,14 @@ export interface NetworkDriver {
    * Removes a port, with the device that vnet made for it. A device that was
    * there before is taken off the network and left.
    *
-   * Errors: as NetworkPortLookupByUuid.
+   * Errors: as NetworkPortGetXmlDesc; those of a tool that failed.
    */
   networkPortDelete(request: NetworkPortDeleteRequest, abortSignal?: AbortSignal): Promise<NetworkPortDeleteResponse>;
   /**
    * Lists a network's ports, ordered by UUID.
    *
-   * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive.
+   * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive and keeps
+   * no ports.
    */
   networkListAllPorts(
     request: NetworkListAllPortsRequest,
@@ -11842,8 +11853,10 @@ export const NetworkDriverDefinition = {
     /**
      * Finds a port of a network by its UUID.
      *
-     * Errors: INVALID_ARG if the text is no UUID; NO_NETWORK; OPERATION_INVALID
-     * if the network is inactive; NO_NETWORK_PORT.
+     * An inactive network has the ports it kept when it was stopped by force;
+     * they can be found, read and removed, but not changed.
+     *
+     * Errors: INVALID_ARG if the text is no UUID; NO_NETWORK; NO_NETWORK_PORT.
      */
     networkPortLookupByUuid: {
       name: "NetworkPortLookupByUuid",
@@ -11856,15 +11869,19 @@ export const NetworkDriverDefinition = {
     /**
      * Makes a port: a guest's place on a network. The network decides what it is
      * plugged into and, if an attachment is asked for, vnet makes the guest's
-     * device or plugs in one that is there.
+     * device or plugs in one that is there. A UUID that is missing in the
+     * document is made up.
      *
      * Errors: XML_ERROR, INTERNAL_ERROR and others for the document; NO_NETWORK;
      * OPERATION_INVALID if the network is inactive or its bandwidth is promised
      * already; NETWORK_PORT_EXIST; INVALID_ARG if a plug is given without
-     * `reclaim`, or none with it; INTERNAL_ERROR if no device of the network's
-     * pool is free; OPERATION_UNSUPPORTED for a floor that the network cannot
-     * hold; CONFIG_UNSUPPORTED for a virtualport or an attachment that does not
-     * fit the network or the host; SYSTEM_ERROR if a device cannot be made.
+     * `reclaim`, or none with it, and for a name or an account of the attachment
+     * that is none; INTERNAL_ERROR if no device of the network's pool is free, or
+     * the plug of a port that is reclaimed is not of this network or is another
+     * port's; OPERATION_UNSUPPORTED for a floor that the network cannot hold;
+     * CONFIG_UNSUPPORTED for a virtualport or an attachment that does not fit the
+     * network or the host; SYSTEM_ERROR if a device cannot be made, or its name
+     * is taken.
      */
     networkPortCreateXml: {
       name: "NetworkPortCreateXml",
@@ -11877,7 +11894,8 @@ export const NetworkDriverDefinition = {
     /**
      * Gives a port as XML.
      *
-     * Errors: as NetworkPortLookupByUuid.
+     * Errors: INVALID_NETWORK_PORT if the request names none; else as
+     * NetworkPortLookupByUuid.
      */
     networkPortGetXmlDesc: {
       name: "NetworkPortGetXmlDesc",
@@ -11890,7 +11908,7 @@ export const NetworkDriverDefinition = {
     /**
      * Gives a port's bandwidth.
      *
-     * Errors: as NetworkPortLookupByUuid.
+     * Errors: as NetworkPortGetXmlDesc.
      */
     networkPortGetParameters: {
       name: "NetworkPortGetParameters",
@@ -11904,8 +11922,11 @@ export const NetworkDriverDefinition = {
      * Replaces a port's bandwidth, at once. A direction without `average` and
      * `floor` is not limited any more.
      *
-     * Errors: as NetworkPortLookupByUuid; INVALID_ARG for an unknown name;
-     * OPERATION_INVALID and OPERATION_UNSUPPORTED as NetworkPortCreateXml.
+     * Errors: as NetworkPortGetXmlDesc; INVALID_ARG for an unknown name;
+     * CONFIG_UNSUPPORTED for a floor with peak or burst but without average;
+     * OVERFLOW for a burst above 4194303; OPERATION_INVALID if the network is
+     * inactive; OPERATION_INVALID and OPERATION_UNSUPPORTED as
+     * NetworkPortCreateXml.
      */
     networkPortSetParameters: {
       name: "NetworkPortSetParameters",
@@ -11919,7 +11940,7 @@ export const NetworkDriverDefinition = {
      * Removes a port, with the device that vnet made for it. A device that was
      * there before is taken off the network and left.
      *
-     * Errors: as NetworkPortLookupByUuid.
+     * Errors: as NetworkPortGetXmlDesc; those of a tool that failed.
      */
     networkPortDelete: {
       name: "NetworkPortDelete",
@@ -11932,7 +11953,8 @@ export const NetworkDriverDefinition = {
     /**
      * Lists a network's ports, ordered by UUID.
      *
-     * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive.
+     * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive and keeps
+     * no ports.
      */
     networkListAllPorts: {
       name: "NetworkListAllPorts",
