@@ -4,7 +4,7 @@
  * words and never trusted.
  */
 import { canonicalMac, canonicalUuid } from '../../shared/address.js';
-import { parseNetworkPort, type NetworkPortDefinition } from '../../shared/definition/index.js';
+import { formatPciAddress, parseNetworkPort, type NetworkPortDefinition } from '../../shared/definition/index.js';
 import type { Network } from '../connection.js';
 import type { NetworkPort, PortDescription } from '../port.js';
 import type { Call } from './call.js';
@@ -89,10 +89,6 @@ function plugWords({ plug }: NetworkPortDefinition): string {
     case undefined: return '-';
     case 'network': case 'bridge': return plug.bridge;
     case 'direct': return `${plug.dev} (${plug.mode})`;
-    case 'hostdev-pci': {
-      const { domain, bus, slot, function: part } = plug.address;
-      const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
-      return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${part}`;
-    }
+    case 'hostdev-pci': return formatPciAddress(plug.address);
   }
 }

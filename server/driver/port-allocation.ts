@@ -7,7 +7,7 @@
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import {
-  completeVirtualPort, isManaged, mergeVirtualPorts, networkMode, usesHostBridge,
+  completeVirtualPort, formatPciAddress, isManaged, mergeVirtualPorts, networkMode, usesHostBridge,
   type Bandwidth, type MacvtapMode, type NetworkDefinition, type NetworkPortDefinition, type PciAddress, type PortPlug, type VirtualPort,
 } from '../../shared/definition/index.js';
 
@@ -83,12 +83,6 @@ export function connectionsOf(ports: readonly NetworkPortDefinition[]): Map<stri
 /** All that is promised to ports, in kilobytes per second. */
 export function sumOfFloors(ports: readonly NetworkPortDefinition[]): number {
   return ports.reduce((sum, { bandwidth }) => sum + (bandwidth?.inbound?.floor ?? 0), 0);
-}
-
-/** A PCI address as people write it: 0000:03:10.1. */
-export function formatPciAddress({ domain, bus, slot, function: part }: PciAddress): string {
-  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
-  return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${part}`;
 }
 
 /** The port group of a request: the one it names, else the default. One that is not there is none, as libvirt has it. */

@@ -74,9 +74,10 @@ type PlanOf = (definition: IdentifiedDefinition) => NetworkPlan;
 
 /** Brings ports back to where the last daemon left them, once all networks are known. */
 export async function recoverPorts(estate: Estate, records: PortRecord[], planOf: PlanOf): Promise<void> {
+  const known = new Map(estate.register.list().map((record) => [record.uuid, record]));
   const networks = new Map<NetworkRecord, KnownPort[]>();
   for (const stored of records) {
-    const record = [...estate.register.all()].find(({ uuid, visible }) => uuid === stored.network && visible);
+    const record = known.get(stored.network);
     if (record === undefined) {
       estate.log.warn({ port: stored.uuid, network: stored.network }, 'a port is forgotten: its network is not known any more');
       await estate.store.removePort(stored.network, stored.uuid).catch(() => undefined);
@@ -91,7 +92,7 @@ export async function recoverPorts(estate: Estate, records: PortRecord[], planOf
     }
   }
   const { interfaces } = networks.size === 0 ? { interfaces: [] } : await estate.host.observe([]);
-  for (const record of estate.register.list()) await recoverNetwork(estate, record, networks.get(record) ?? [], new Set(interfaces), planOf(record.current as IdentifiedDefinition));
+  for (const record of known.values()) await recoverNetwork(estate, record, networks.get(record) ?? [], new Set(interfaces), planOf(record.current as IdentifiedDefinition));
 }
 
 function readPort({ xml, attachment, state }: PortRecord): KnownPort {

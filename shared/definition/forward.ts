@@ -45,6 +45,12 @@ export interface PciAddress {
   function: number;
 }
 
+/** A PCI address as people and sysfs write it: 0000:03:10.1. */
+export function formatPciAddress({ domain, bus, slot, function: part }: PciAddress): string {
+  const hex = (value: number, digits: number) => value.toString(16).padStart(digits, '0');
+  return `${hex(domain, 4)}:${hex(bus, 2)}:${hex(slot, 2)}.${part}`;
+}
+
 type AddressRange = NonNullable<Nat['address']>;
 type PortRange = NonNullable<Nat['port']>;
 

@@ -14,7 +14,7 @@ export { prefixOfRoute, subnetOfRoute, type Route } from './route.js';
 export { namespaceOf, type ForeignElement } from './metadata.js';
 export { dhcpHost, dhcpRange } from './dhcp.js';
 export { dnsHost, dnsSrv, dnsTxt } from './dns.js';
-export { forwardInterface } from './forward.js';
+export { formatPciAddress, forwardInterface } from './forward.js';
 export { portGroup } from './port-group.js';
 export { formatNetworkPort, parseNetworkPort, type MacvtapMode, type NetworkPortDefinition, type PortPlug } from './network-port.js';
 export { completeVirtualPort, mergeVirtualPorts } from './virtual-port-merge.js';

@@ -1,8 +1,8 @@
 /** What a network decides about ports: no sequence gives a device twice, and the books always agree. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allocatePort, connectionsOf, formatPciAddress, reclaimPort, replugPort, sumOfFloors, withBandwidth, type Books } from '../../../server/driver/port-allocation.js';
-import { parseNetwork, type NetworkPortDefinition, type PortPlug } from '../../../shared/definition/index.js';
+import { allocatePort, connectionsOf, reclaimPort, replugPort, sumOfFloors, withBandwidth, type Books } from '../../../server/driver/port-allocation.js';
+import { formatPciAddress, parseNetwork, type NetworkPortDefinition, type PortPlug } from '../../../shared/definition/index.js';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
 
 const network = (inner: string) => parseNetwork(`<network><name>n</name>${inner}</network>`).definition;

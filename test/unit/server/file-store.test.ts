@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openFileStore } from '../../../server/driver/file-store.js';
-import type { LiveRecord } from '../../../server/driver/store.js';
+import type { LiveRecord, PortRecord } from '../../../server/driver/store.js';
 
 let root: string;
 beforeEach(async () => { root = await mkdtemp(join(tmpdir(), 'vnet-store-')); });
@@ -13,7 +13,7 @@ const live: LiveRecord = { uuid: 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a001', name: '
 
 describe('the file store', () => {
   it('is fresh once', async () => {
-    expect(await (await open()).load()).toEqual({ fresh: true, autostarted: false, saved: [], live: [], problems: [] });
+    expect(await (await open()).load()).toEqual({ fresh: true, autostarted: false, saved: [], live: [], ports: [], problems: [] });
     expect((await (await open()).load()).fresh).toBe(false);
   });
 
@@ -30,6 +30,24 @@ describe('the file store', () => {
     expect(problems).toEqual([]);
     expect(await readlink(join(root, 'etc/networks/autostart/a b "c".xml'))).toBe('../a b "c".xml');
     expect((await stat(join(root, 'etc/networks/a b "c".xml'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('keeps ports by the UUIDs of both, with what is plugged in', async () => {
+    const store = await open();
+    const port: PortRecord = {
+      uuid: 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a00a', network: live.uuid, xml: '<networkport/>', state: 'unplugged',
+      attachment: { type: 'tap', device: 'vnet0', owner: 'qemu', group: '', queues: 2 },
+    };
+    const { attachment: _, ...bare } = port;
+    const elsewhere: PortRecord = { ...bare, network: live.uuid.replace(/1$/, '2'), state: 'plugged' };
+    await store.savePort({ ...port, state: 'adding' });
+    await store.savePort(port);
+    await store.savePort(elsewhere);
+    expect((await (await open()).load()).ports).toEqual([port, elsewhere]);
+    await store.removePort(port.network, port.uuid);
+    await store.removePort(port.network, port.uuid);
+    expect((await (await open()).load()).ports).toEqual([elsewhere]);
+    await expect(store.savePort({ ...port, network: '../x' })).rejects.toThrow(/cannot be a file's name/);
   });
 
   it('removes a definition with its autostart mark, and removes nothing without complaint', async () => {
