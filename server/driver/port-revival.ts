@@ -6,7 +6,7 @@
  * not know: how a port is made.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { parseNetworkPort } from '../../shared/definition/index.js';
+import { parseNetwork, parseNetworkPort } from '../../shared/definition/index.js';
 import { EventKind } from '../../shared/gen/vnet/v1/network_driver.js';
 import type { NetworkPlan } from './host.js';
 import type { IdentifiedDefinition } from './identity.js';
@@ -14,7 +14,7 @@ import type { Estate } from './lifecycle.js';
 import { replugPort, type PoolDevice } from './port-allocation.js';
 import { booksOf, planOfPort, portHandle, portsOf, storedPort, type DecidedPort, type KnownPort } from './port-book.js';
 import type { NetworkRecord } from './register.js';
-import type { PortRecord } from './store.js';
+import type { LiveRecord, PortRecord } from './store.js';
 
 /** So many guests are named where a network is in use. */
 const mostNamed = 3;
@@ -72,15 +72,19 @@ export async function dropPorts(estate: Estate, record: NetworkRecord, plan: Net
 /** What the host is told of a network; handed in, as its room knows this one. */
 type PlanOf = (definition: IdentifiedDefinition) => NetworkPlan;
 
-/** Brings ports back to where the last daemon left them, once all networks are known. */
-export async function recoverPorts(estate: Estate, records: PortRecord[], planOf: PlanOf): Promise<void> {
+/**
+ * Brings ports back to where the last daemon left them, once all networks are
+ * known.
+ *
+ * @param live what was on the host when it ended; some of it may be undone
+ */
+export async function recoverPorts(estate: Estate, records: PortRecord[], live: LiveRecord[], planOf: PlanOf): Promise<void> {
   const known = new Map(estate.register.list().map((record) => [record.uuid, record]));
   const networks = new Map<NetworkRecord, KnownPort[]>();
   for (const stored of records) {
     const record = known.get(stored.network);
     if (record === undefined) {
-      estate.log.warn({ port: stored.uuid, network: stored.network }, 'a port is forgotten: its network is not known any more');
-      await estate.store.removePort(stored.network, stored.uuid).catch(() => undefined);
+      await forgetPort(estate, stored, live.find(({ uuid }) => uuid === stored.network), planOf);
       continue;
     }
     try {
@@ -93,6 +97,20 @@ export async function recoverPorts(estate: Estate, records: PortRecord[], planOf
   }
   const { interfaces } = networks.size === 0 ? { interfaces: [] } : await estate.host.observe([]);
   for (const record of known.values()) await recoverNetwork(estate, record, networks.get(record) ?? [], new Set(interfaces), planOf(record.current as IdentifiedDefinition));
+}
+
+/** Removes a port whose network is not known any more, such as a transient one that was undone. */
+async function forgetPort(estate: Estate, stored: PortRecord, network: LiveRecord | undefined, planOf: PlanOf): Promise<void> {
+  estate.log.warn({ port: stored.uuid, network: stored.network }, 'a port is forgotten: its network is not known any more');
+  try {
+    if (network !== undefined) {
+      const plan = planOf(parseNetwork(network.xml, { validate: false }).definition as IdentifiedDefinition);
+      await estate.host.detach(plan, planOfPort(plan, readPort(stored)));
+    }
+    await estate.store.removePort(stored.network, stored.uuid);
+  } catch (error) {
+    estate.log.error({ port: stored.uuid, network: stored.network, err: error }, 'a port could not be forgotten in full');
+  }
 }
 
 function readPort({ xml, attachment, state }: PortRecord): KnownPort {

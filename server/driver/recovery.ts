@@ -27,7 +27,7 @@ export async function recover(estate: Estate): Promise<void> {
   for (const problem of problems) estate.log.error({ problem }, 'a file of the state folder cannot be read and is left alone');
   for (const definition of saved) await attempt(estate, definition.name, 'load', () => restore(estate, definition));
   await adoptAll(estate, live);
-  await recoverPorts(estate, ports, planOf);
+  await recoverPorts(estate, ports, live, planOf);
   if (fresh) await attempt(estate, 'default', 'define', () => defineDefault(estate));
   if (!autostarted) {
     await startAll(estate);

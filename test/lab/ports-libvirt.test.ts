@@ -246,5 +246,5 @@ describe.skipIf(!available)('ports beside libvirt\'s', () => {
     } finally {
       await end();
     }
-  });
+  }, 60_000);
 });

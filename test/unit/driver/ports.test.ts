@@ -210,6 +210,16 @@ describe('a daemon that starts anew', () => {
     await create(next, 1, floor(1000));
   });
 
+  it('takes away what it made for a transient network that is gone', async () => {
+    const { driver } = await startDaemon();
+    await driver.networkCreateXml({ xml: labXml(), validate: true });
+    await create(driver, 1, '', tap);
+    const [left] = (await memory.load()).live;
+    await memory.saveLive({ ...left!, state: 'stopping' });
+    await startDaemon();
+    expect([await records(), [...machine.devices]]).toEqual([[], ['vif1.0']]);
+  });
+
   it('forgets the ports of a network that is not known any more', async () => {
     const { driver } = await startLab();
     await create(driver, 1);
