@@ -13,6 +13,8 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 const packages = {
   ip: 'iproute2', tc: 'iproute2', nft: 'nftables', dnsmasq: 'dnsmasq-base',
   'iptables-save': 'iptables', 'iptables-restore': 'iptables', 'ip6tables-save': 'iptables', 'ip6tables-restore': 'iptables',
+  'iptables-legacy-save': 'iptables', 'iptables-legacy-restore': 'iptables', 'ip6tables-legacy-save': 'iptables', 'ip6tables-legacy-restore': 'iptables',
+  'firewall-cmd': 'firewalld',
 } as const;
 
 /** A program that the host driver runs. */

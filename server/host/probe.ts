@@ -20,17 +20,24 @@ const versions: Record<Tool, { argv: string[]; pattern: RegExp }> = {
   ip: iproute2, tc: iproute2,
   nft: { argv: ['--version'], pattern: /v([\d.]+)/ },
   'iptables-restore': xtables, 'ip6tables-restore': xtables, 'iptables-save': xtables, 'ip6tables-save': xtables,
+  'iptables-legacy-restore': xtables, 'ip6tables-legacy-restore': xtables, 'iptables-legacy-save': xtables, 'ip6tables-legacy-save': xtables,
   dnsmasq: { argv: ['--version'], pattern: /[Vv]ersion ([\w.]+)/ },
+  'firewall-cmd': { argv: ['--version'], pattern: /([\d.]+)/ },
 };
+
+/** A program's version; undefined if it does not tell. @throws as Commands.read does */
+export async function versionOf(commands: Commands, tool: Tool): Promise<string | undefined> {
+  const { argv, pattern } = versions[tool];
+  return pattern.exec(await commands.read(tool, argv))?.[1];
+}
 
 /** Looks at the machine. Throws for nothing. */
 export async function probeLinux(commands: Commands, firewall: Firewall): Promise<HostReport> {
   const missing: string[] = [];
   const tools: Tool[] = ['ip', ...firewall.tools, 'dnsmasq', 'tc'];
   const found = await Promise.all(tools.map(async (tool) => {
-    const { argv, pattern } = versions[tool];
     try {
-      return `${tool} ${pattern.exec(await commands.read(tool, argv))?.[1] ?? '(version unknown)'}`;
+      return `${tool} ${await versionOf(commands, tool) ?? '(version unknown)'}`;
     } catch (error) {
       missing.push(describe(error));
       return undefined;
