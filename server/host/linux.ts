@@ -7,7 +7,7 @@
  * a bridge before its network is up, so none meets it without its rules.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { familyOfIp, isManaged, networkMode } from '../../shared/definition/index.js';
+import { isManaged } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
 import type { Log } from '../log.js';
 import { openCommands, type Commands, type Tool } from './command.js';
@@ -15,13 +15,13 @@ import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
 import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
 import type { Firewall } from './firewall/firewall.js';
+import { openForwarding, type Forwarding } from './forwarding.js';
 import { openWatch, type Watch } from './firewall/watch.js';
 import { ownBridges, raiseBridge, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
 import { safeInterface } from './safe-text.js';
 import { refuseUnsupported } from './support.js';
-import { enableForwarding, refuseRouteLoss } from './sysctl.js';
 import { openTraffic, type Traffic } from './traffic.js';
 import { openWayBack, together, type WayBack } from './undo.js';
 
@@ -50,7 +50,8 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
   try {
     const firewall = await chooseFirewall(options.firewall ?? 'auto', commands);
-    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, openTraffic(commands, log), log);
+    const forwarding = await openForwarding(runFolder, commands, log);
+    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), forwarding, dnsmasq, openTraffic(commands, log), log);
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -62,6 +63,7 @@ class LinuxHost implements Host {
     private readonly commands: Commands,
     private readonly firewall: Firewall,
     private readonly watch: Watch,
+    private readonly forwarding: Forwarding,
     private readonly dnsmasq: Dnsmasq,
     private readonly traffic: Traffic,
     private readonly log: Log,
@@ -76,18 +78,17 @@ class LinuxHost implements Host {
     if (!isManaged(plan.definition)) return requireHostBridge(this.commands, plan);
     safeInterface(plan.bridge);
     const rendered = this.dnsmasq.render(plan);
-    const families = forwardedFamilies(plan);
     await together(
       this.commands.require('ip'),
       policyOf(plan) && this.firewall.require(),
       rendered && this.commands.require('dnsmasq'),
       this.traffic.require(plan),
-      families.ipv6 ? refuseRouteLoss() : undefined,
     );
     const back = openWayBack(this.log);
     try {
       back.push('firewall', () => this.firewall.remove(plan));
-      await together(this.serve(plan, rendered, back), this.firewall.apply([plan]), enableForwarding(families));
+      back.push('forwarding', () => this.forwarding.release(plan));
+      await together(this.serve(plan, rendered, back), this.firewall.apply([plan]), this.forwarding.hold(plan));
     } catch (error) {
       await back.go();
       throw error;
@@ -109,6 +110,7 @@ class LinuxHost implements Host {
     this.watch.release(plan);
     const steps = [
       this.dnsmasq.stop(plan, options), removeBridge(this.commands, plan), this.traffic.remove(plan), this.firewall.remove(plan),
+      this.forwarding.release(plan),
     ];
     const results = await Promise.allSettled(steps);
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
@@ -143,6 +145,7 @@ class LinuxHost implements Host {
     ]);
     return plans.map((plan, index) => {
       const standing = { bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! };
+      if (standing.bridge) this.forwarding.adopt(plan);
       // Nothing more is asked of the host for a network that stands in full: it is guarded from here on.
       if (standing.bridge && standing.firewall) this.watch.guard(plan);
       return standing;
@@ -184,11 +187,4 @@ class LinuxHost implements Host {
 
 function notYet(): never {
   throw new NetworkError(ErrorCode.NO_SUPPORT, 'not yet');
-}
-
-/** The families that the host must forward for a network. */
-function forwardedFamilies({ definition }: NetworkPlan): { ipv4: boolean; ipv6: boolean } {
-  const forwards = networkMode(definition) !== 'none';
-  const has = (family: 'ipv4' | 'ipv6') => forwards && definition.ips.some((ip) => familyOfIp(ip) === family);
-  return { ipv4: has('ipv4'), ipv6: has('ipv6') };
 }

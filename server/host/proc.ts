@@ -24,6 +24,14 @@ export async function readRoutes(): Promise<Route[]> {
   return [...parseIpv4Routes(ipv4), ...parseIpv6Routes(ipv6)];
 }
 
+/** The interfaces of this namespace's default routes. */
+export async function readDefaultRoutes(): Promise<{ family: 'ipv4' | 'ipv6'; interface: string }[]> {
+  const [ipv4, ipv6] = await Promise.all([readFile('/proc/net/route', 'utf8'), readIpv6Routes()]);
+  const older = lines(ipv4).slice(1).filter(([, destination, , , , , , mask]) => destination === '00000000' && mask === '00000000').map(([device = '']) => ({ family: 'ipv4' as const, device }));
+  const newer = lines(ipv6).filter((fields) => fields[1] === '00' && (Number.parseInt(fields[8] ?? '', 16) & flags.reject) === 0).map((fields) => ({ family: 'ipv6' as const, device: fields[9] ?? '' }));
+  return [...older, ...newer].filter(({ device }) => device !== '*' && device !== 'lo').map(({ family, device }) => ({ family, interface: device }));
+}
+
 /**
  * The interfaces that have routes from router advertisements. The kernel
  * drops those when the host begins to forward IPv6, unless accept_ra is 2.

@@ -1,10 +1,9 @@
 /**
  * Lives here: the kernel's settings that a network needs, under /proc/sys.
- * Does not know: when they are needed.
+ * Does not know: when they are needed, and who needed them before.
  */
 import { readFile, writeFile } from 'node:fs/promises';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { readAutoconfInterfaces } from './proc.js';
 import { safeInterface } from './safe-text.js';
 
 const root = '/proc/sys/net/';
@@ -15,7 +14,7 @@ const root = '/proc/sys/net/';
  * @returns false if the kernel has no such key
  * @throws {NetworkError} SYSTEM_ERROR if it cannot be written
  */
-async function setSysctl(key: string, value: string): Promise<boolean> {
+export async function setSysctl(key: string, value: string): Promise<boolean> {
   const path = root + key;
   try {
     if ((await readFile(path, 'utf8')).trim() === value) return true;
@@ -40,30 +39,7 @@ export async function setBridgeIpv6(bridge: string, enabled: boolean): Promise<v
   await Promise.all([setSysctl(`${keys}/accept_ra`, '0'), setSysctl(`${keys}/autoconf`, '0')]);
 }
 
-/** Lets the host forward packets of these families. It stays so. */
-export async function enableForwarding({ ipv4, ipv6 }: { ipv4: boolean; ipv6: boolean }): Promise<void> {
-  if (ipv4) await setSysctl('ipv4/ip_forward', '1');
-  if (ipv6) await setSysctl('ipv6/conf/all/forwarding', '1');
-}
-
-/**
- * Refuses to forward IPv6 where that costs the host the routes it has from
- * router advertisements: with forwarding on, the kernel takes those only from
- * interfaces whose accept_ra is 2.
- *
- * @throws {NetworkError} INTERNAL_ERROR naming the interface
- */
-export async function refuseRouteLoss(): Promise<void> {
-  if (await read('ipv6/conf/all/forwarding') === '1') return;
-  for (const device of await readAutoconfInterfaces()) {
-    if (await read(`ipv6/conf/${device}/accept_ra`) === '2') continue;
-    throw new NetworkError(ErrorCode.INTERNAL_ERROR,
-      `interface ${device} has IPv6 routes from router advertisements, which the kernel drops when it begins to forward IPv6`, {
-        hint: `keep them with: sysctl net.ipv6.conf.${device}.accept_ra=2`,
-      });
-  }
-}
-
-async function read(key: string): Promise<string> {
+/** The value of a key such as `ipv4/ip_forward`; empty if the kernel has no such key. */
+export async function readSysctl(key: string): Promise<string> {
   return (await readFile(root + key, 'utf8').catch(() => '')).trim();
 }
