@@ -11,6 +11,7 @@ import {
   LeaseType, type DhcpLease, type ListAllNetworksRequest, type Network, type NetworkDriver, type NetworkSummary,
 } from '../../shared/gen/vnet/v1/network_driver.js';
 import { version } from '../../shared/version.js';
+import { diagnose } from './diagnosis.js';
 import type { HostLease } from './host.js';
 import type { IdentifiedDefinition } from './identity.js';
 import { create, define, planOf, setAutostart, start, stop, undefine, type Estate } from './lifecycle.js';
@@ -148,7 +149,8 @@ export class LocalNetworkDriver implements NetworkDriver {
 
   networkListAllPorts: NetworkDriver['networkListAllPorts'] = (request) => this.ports.networkListAllPorts(request);
 
-  diagnose: NetworkDriver['diagnose'] = () => notYet();
+  diagnose: NetworkDriver['diagnose'] = async ({ network }) =>
+    diagnose(this.estate, network === undefined ? this.estate.register.list() : [this.find(network)]);
 
   private find(network: Network | undefined): NetworkRecord {
     return this.estate.register.find(network);

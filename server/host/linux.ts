@@ -6,11 +6,14 @@
  * The rules come up beside the bridge and what is served on it: no guest is on
  * a bridge before its network is up, so none meets it without its rules.
  */
+import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { isManaged } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
 import type { Log } from '../log.js';
 import { openCommands, type Commands, type Tool } from './command.js';
+import { diagnose } from './doctor/diagnose.js';
+import type { Patient } from './doctor/read.js';
 import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
 import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
@@ -51,7 +54,9 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   try {
     const firewall = await chooseFirewall(options.firewall ?? 'auto', commands);
     const forwarding = await openForwarding(runFolder, commands, log);
-    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), forwarding, dnsmasq, openTraffic(commands, log), log);
+    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), forwarding, dnsmasq, openTraffic(commands, log), {
+      commands, tools: ['ip', 'ss', ...firewall.tools, 'dnsmasq', 'tc'], dnsmasqFolder: join(varFolder, 'dnsmasq'), dnsmasqUser: options.dnsmasqUser,
+    }, log);
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -66,6 +71,7 @@ class LinuxHost implements Host {
     private readonly forwarding: Forwarding,
     private readonly dnsmasq: Dnsmasq,
     private readonly traffic: Traffic,
+    private readonly patient: Omit<Patient, 'standing' | 'lacks'>,
     private readonly log: Log,
   ) {}
 
@@ -130,26 +136,32 @@ class LinuxHost implements Host {
     return { interfaces, routes, standing };
   }
 
+  /** What stands of networks, which are taken care of from here on. */
   private async standing(plans: NetworkPlan[]): Promise<Standing[]> {
+    const standing = await this.look(plans);
+    for (const [index, plan] of plans.entries()) {
+      const { bridge, firewall } = standing[index]!;
+      if (bridge) this.forwarding.adopt(plan);
+      // Nothing more is asked of the host for a network that stands in full: it is guarded from here on.
+      if (bridge && firewall) this.watch.guard(plan);
+    }
+    return standing;
+  }
+
+  /** What stands of networks. */
+  private async look(plans: readonly NetworkPlan[]): Promise<Standing[]> {
     const managed = plans.filter(({ definition }) => isManaged(definition));
-    const standing = await this.standingOf(managed);
+    const standing = managed.length === 0 ? [] : await this.lookAt(managed);
     // Of one that hangs on a bridge of somebody else's, nothing is ours and nothing is needed.
     return plans.map((plan) => standing[managed.indexOf(plan)] ?? { bridge: false, dnsmasq: true, firewall: true });
   }
 
   /** What stands of networks that vnet builds. */
-  private async standingOf(plans: NetworkPlan[]): Promise<Standing[]> {
-    if (plans.length === 0) return [];
+  private async lookAt(plans: readonly NetworkPlan[]): Promise<Standing[]> {
     const [bridges, firewalls, processes] = await Promise.all([
       ownBridges(this.commands, plans), this.firewall.present(plans), Promise.all(plans.map((plan) => this.dnsmasq.runs(plan))),
     ]);
-    return plans.map((plan, index) => {
-      const standing = { bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! };
-      if (standing.bridge) this.forwarding.adopt(plan);
-      // Nothing more is asked of the host for a network that stands in full: it is guarded from here on.
-      if (standing.bridge && standing.firewall) this.watch.guard(plan);
-      return standing;
-    });
+    return plans.map((_, index) => ({ bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! }));
   }
 
   async refresh(plan: NetworkPlan, standing: Standing): Promise<void> {
@@ -175,7 +187,7 @@ class LinuxHost implements Host {
 
   releaseLease: Host['releaseLease'] = () => notYet();
 
-  diagnose: Host['diagnose'] = () => notYet();
+  diagnose: Host['diagnose'] = (plans) => diagnose({ ...this.patient, standing: (each) => this.look(each), lacks: () => this.traffic.lacks() }, plans);
 
   nextEvents: Host['nextEvents'] = async () => [];
 

@@ -24,6 +24,8 @@ export interface Traffic {
   apply(plan: NetworkPlan): Promise<void>;
   /** Removes what is beside the bridge. */
   remove(plan: NetworkPlan): Promise<void>;
+  /** What was asked of the kernel, or looked for, and is not there: `act_csum`. */
+  lacks(): readonly string[];
 }
 
 /** Opens it. What the kernel does not have is asked of it once. */
@@ -49,6 +51,7 @@ export function openTraffic(commands: Commands, log: Log): Traffic {
       }
     },
     remove: (plan) => removeBandwidth(commands, plan),
+    lacks: () => (completes ? [] : ['act_csum']),
   };
 }
 

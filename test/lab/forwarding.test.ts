@@ -160,8 +160,8 @@ describe('a host that has its routes from a router', () => {
     const before = await settings();
     const table = (await routes()).replaceAll(/expires \d+sec/g, '');
     await host.bringUp(both(1));
-    expect(await get('ipv6/conf/ra0/accept_ra')).toBe('2');
     expect((await routes()).replaceAll(/expires \d+sec/g, '')).toBe(table);
+    expect(await get('ipv6/conf/ra0/accept_ra')).toBe('2');
     const [first] = [await expires()];
     let least = first;
     // It counts down, and is up again: an advertisement was taken while the host forwards.
