@@ -5,7 +5,7 @@
  */
 import { canonicalUuid } from '../shared/address.js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
-import type { DhcpLease, Network as NetworkHandle, NetworkDriver, NetworkSummary, OpenResponse } from '../shared/gen/vnet/v1/network_driver.js';
+import { Severity, type DhcpLease, type Finding, type Network as NetworkHandle, type NetworkDriver, type NetworkSummary, type OpenResponse } from '../shared/gen/vnet/v1/network_driver.js';
 import { connect, type ConnectedDriver, type ConnectOptions } from './connect.js';
 import { createPort, NetworkPort, portOf, type MadePort, type PortOptions } from './port.js';
 
@@ -32,6 +32,20 @@ export interface NetworkInfo {
   mode: string;
   /** The host's addresses on the network, with prefix: `192.168.122.1/24`. */
   addresses: string[];
+}
+
+/** One thing that the doctor looked at. */
+export interface Diagnosis {
+  /** `error`: a network cannot work; `warning`: something will be missing, or may fail; `ok`: looked at, and good. */
+  severity: 'error' | 'warning' | 'ok';
+  /** What was looked at, always the same words: `forwarding`, `foreign-drop`, `port-53`. */
+  check: string;
+  /** The network it concerns; absent if it concerns the host. */
+  network?: Network;
+  /** What was found, in a sentence. */
+  message: string;
+  /** What to do about it, with a command where there is one; absent if nothing. */
+  advice?: string;
 }
 
 /** How to read a document. */
@@ -140,6 +154,11 @@ export class Connection {
   async createXml(xml: string, options: DocumentOptions = {}): Promise<MadeNetwork> {
     const answer = await this.driver.networkCreateXml({ xml, validate: options.validate ?? false });
     return { network: this.#found(answer), warnings: answer.warnings };
+  }
+
+  /** What would keep the host and its networks from working, the worst first. Touches nothing. */
+  diagnose(): Promise<Diagnosis[]> {
+    return diagnose(this, undefined);
   }
 
   /** Lets go of the host. The networks stay. */
@@ -281,6 +300,11 @@ export class Network {
     return info;
   }
 
+  /** What would keep it from working, and what is wrong with its host, the worst first. Touches nothing. */
+  diagnose(): Promise<Diagnosis[]> {
+    return diagnose(this.connection, this.#handle);
+  }
+
   get #driver(): NetworkDriver {
     return this.connection.driver;
   }
@@ -288,4 +312,15 @@ export class Network {
   get #handle(): NetworkHandle {
     return { name: this.name, uuid: this.uuid };
   }
+}
+
+async function diagnose(connection: Connection, network: NetworkHandle | undefined): Promise<Diagnosis[]> {
+  const { findings } = await connection.driver.diagnose({ network });
+  return findings.map((finding: Finding) => ({
+    severity: finding.severity === Severity.ERROR ? 'error' : finding.severity === Severity.OK ? 'ok' : 'warning',
+    check: finding.check,
+    ...(finding.network === undefined ? {} : { network: new Network(connection, finding.network) }),
+    message: finding.message,
+    ...(finding.advice === '' ? {} : { advice: finding.advice }),
+  }));
 }

@@ -180,6 +180,13 @@ export const commands: readonly Command[] = [
     run: async (call) => (await import('./ports.js')).runPortDumpXml(call),
   },
   {
+    name: 'doctor', summary: 'find what would keep networks from working, and say what to do',
+    description: 'Looks at the host, and at one network or all: programs, rights, other programs\' firewall rules, ports, routes, limits. ' +
+      'If no daemon answers, at what can be seen from here. Nothing is touched. Fails if anything is an error.',
+    arguments: [{ ...network, optional: true }], formats: leaseFormats,
+    run: async (call) => (await import('./doctor.js')).runDoctor(call),
+  },
+  {
     name: 'validate', summary: 'check definitions, without a daemon',
     description: 'Reports every problem of each file with its line and column.',
     arguments: [{ ...file, many: true }],

@@ -34,6 +34,7 @@ const records: readonly [string, string][] = [
   ['detach', 'uuid, network, result'],
   ['tune', 'uuid, network, parameters'],
   ['port-dumpxml', 'uuid, network, xml'],
+  ['doctor', 'severity (error, warning or ok), check, network, uuid (both null if it concerns the host), message, advice (or null)'],
   ['validate', 'file, name, warnings, and with --print xml'],
   ['uri', 'uri'],
   ['version', 'client, daemon, driver, hostname, uri'],

@@ -256,6 +256,25 @@ export function describeConformance(title: string, open: () => Promise<Subject>)
       await driver.networkUndefine({ network });
     });
 
+    it('tells what it looked at, the worst first, of a network that is up or not and of all', async () => {
+      const network = await define(document('conf-doctor', 18));
+      for (const asked of [network, undefined]) {
+        const { findings } = await driver.diagnose({ network: asked });
+        expect(findings.length).toBeGreaterThan(0);
+        expect(findings.map(({ severity }) => severity)).toEqual(findings.map(({ severity }) => severity).sort());
+        for (const { severity, check, message, network: concerned } of findings) {
+          expect([1, 2, 3]).toContain(severity);
+          expect(check).toMatch(/^[a-z0-9-]+$/);
+          expect(message).not.toBe('');
+          if (asked !== undefined && concerned !== undefined) expect(concerned).toEqual(network);
+        }
+        // What is not up need not stand.
+        expect(findings.filter(({ check, network: concerned }) => check === 'standing' && concerned?.uuid === network.uuid)).toEqual([]);
+      }
+      await refused(driver.diagnose({ network: { name: 'conf-nobody', uuid: '' } }), ErrorCode.NO_NETWORK, /conf-nobody/);
+      await driver.networkUndefine({ network });
+    });
+
     it('gives 64 networks defined at once 64 different bridges', async () => {
       const networks = await Promise.all(Array.from({ length: 64 }, (_, n) => define(`<network><name>conf-many-${n}</name></network>`)));
       const bridges = await Promise.all(networks.map(async (network) => (await driver.networkGetBridgeName({ network })).bridge));

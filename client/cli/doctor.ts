@@ -1,0 +1,44 @@
+/**
+ * Lives here: `vnet doctor`. Does not know: any check of a host; where no
+ * daemon answers, `nobody-answers.ts` looks at what can be seen from here.
+ */
+import type { Diagnosis } from '../connection.js';
+import type { Call } from './call.js';
+import { attempt, Exit, Failure } from './failure.js';
+import type { OutputRecord } from './output.js';
+import { renderTable } from './table.js';
+
+const heading = ['Severity', 'Check', 'Where', 'Finding'];
+
+/** `vnet doctor [NETWORK]`. Ends with 1 if anything is an error. */
+export async function runDoctor(call: Call): Promise<void> {
+  const findings = await findingsOf(call);
+  for (const finding of findings) call.print('', recordOf(finding));
+  call.print(renderTable(heading, findings.flatMap(rowsOf), { quiet: call.quiet }));
+  // Said above; nothing more is to be reported.
+  if (findings.some(({ severity }) => severity === 'error')) throw new Failure('', { exit: Exit.FAILED });
+}
+
+async function findingsOf(call: Call): Promise<Diagnosis[]> {
+  let connection;
+  try {
+    connection = await call.connection();
+  } catch (error) {
+    const { explainSilence } = await import('./nobody-answers.js');
+    return explainSilence(call.uri, call.flag('readonly'), error);
+  }
+  const name = call.word('network');
+  const patient = name === '' ? connection : await call.network(name);
+  return attempt('Failed to diagnose', () => patient.diagnose());
+}
+
+/** What to do stands below what was found. */
+function rowsOf({ severity, check, network, message, advice }: Diagnosis): string[][] {
+  const first = [severity, check, network?.name ?? 'host', message];
+  return advice === undefined ? [first] : [first, ['', '', '', `try: ${advice}`]];
+}
+
+/** A finding as programs see it. The fields and their meaning are documented in the manual page: they stay. */
+function recordOf({ severity, check, network, message, advice }: Diagnosis): OutputRecord {
+  return { severity, check, network: network?.name ?? null, uuid: network?.uuid ?? null, message, advice: advice ?? null };
+}
