@@ -5,7 +5,7 @@
  */
 import { canonicalUuid } from '../shared/address.js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
-import { Severity, type DhcpLease, type Finding, type Network as NetworkHandle, type NetworkDriver, type NetworkSummary, type OpenResponse } from '../shared/gen/vnet/v1/network_driver.js';
+import type { DhcpLease, Finding, Network as NetworkHandle, NetworkDriver, NetworkSummary, OpenResponse, Severity } from '../shared/gen/vnet/v1/network_driver.js';
 import { connect, type ConnectedDriver, type ConnectOptions } from './connect.js';
 import { createPort, NetworkPort, portOf, type MadePort, type PortOptions } from './port.js';
 
@@ -314,10 +314,13 @@ export class Network {
   }
 }
 
+/** By the contract's numbers: to have their names loads all of the generated code, which completion cannot wait for. */
+const severities: Partial<Record<Severity, Diagnosis['severity']>> = { 1: 'error', 2: 'warning', 3: 'ok' };
+
 async function diagnose(connection: Connection, network: NetworkHandle | undefined): Promise<Diagnosis[]> {
   const { findings } = await connection.driver.diagnose({ network });
   return findings.map((finding: Finding) => ({
-    severity: finding.severity === Severity.ERROR ? 'error' : finding.severity === Severity.OK ? 'ok' : 'warning',
+    severity: severities[finding.severity] ?? 'warning',
     check: finding.check,
     ...(finding.network === undefined ? {} : { network: new Network(connection, finding.network) }),
     message: finding.message,

@@ -37,8 +37,12 @@ export interface Config {
     /** Where upstream name servers are read from. */
     resolvConf: string;
   };
-  /** Who guards networks; `auto`: nftables where nft is, else iptables. */
-  firewall: { backend: 'auto' | 'nftables' | 'iptables' | 'none' };
+  firewall: {
+    /** Who guards networks; `auto`: nftables where nft is, else iptables. */
+    backend: 'auto' | 'nftables' | 'iptables' | 'none';
+    /** Let networks pass in other programs' firewalls that have a place for it. */
+    acceptInForeign: boolean;
+  };
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
 }
 
@@ -76,7 +80,7 @@ export function defaultConfig(root: string): Config {
       certificate: join(pki, 'server.pem'), key: join(pki, 'server-key.pem'), ca: join(pki, 'ca.pem'), requireClientCertificate: true,
     },
     dnsmasq: { user: '', resolvConf: '/etc/resolv.conf' },
-    firewall: { backend: 'auto' },
+    firewall: { backend: 'auto', acceptInForeign: false },
     log: { level: 'info' },
   };
 }
@@ -106,7 +110,7 @@ const keys: Record<string, Record<string, [field: string, check: Check]>> = {
     key: ['key', path], ca: ['ca', path], require_client_certificate: ['requireClientCertificate', yesNo],
   },
   dnsmasq: { user: ['user', account], resolv_conf: ['resolvConf', path] },
-  firewall: { backend: ['backend', oneOf('auto', 'nftables', 'iptables', 'none')] },
+  firewall: { backend: ['backend', oneOf('auto', 'nftables', 'iptables', 'none')], accept_in_foreign: ['acceptInForeign', yesNo] },
   log: { level: ['level', oneOf('debug', 'info', 'warn', 'error')] },
 };
 

@@ -37,7 +37,8 @@ export async function openConfiguredDriver(config: Config, log: Log): Promise<Em
   try {
     const store = await openFileStore(folders);
     const host = await openLinuxHost({
-      varFolder: folders.var, runFolder: folders.run, dnsmasqUser: dnsmasq.user, resolvConf: dnsmasq.resolvConf, firewall: firewall.backend, log,
+      varFolder: folders.var, runFolder: folders.run, dnsmasqUser: dnsmasq.user, resolvConf: dnsmasq.resolvConf, firewall: firewall.backend,
+      acceptInForeign: firewall.acceptInForeign, log,
     });
     const { summary, missing } = await host.probe();
     log.info({ summary }, 'host');

@@ -18,6 +18,10 @@ import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
 import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
 import type { Firewall } from './firewall/firewall.js';
+import { openDocker } from './foreign/docker.js';
+import { openFirewalld } from './foreign/firewalld.js';
+import { besideNeighbours } from './foreign/neighbour.js';
+import { openWarnings, type Warnings } from './foreign/warnings.js';
 import { openForwarding, type Forwarding } from './forwarding.js';
 import { openWatch, type Watch } from './firewall/watch.js';
 import { ownBridges, raiseBridge, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
@@ -40,6 +44,10 @@ export interface LinuxHostOptions {
   resolvConf: string;
   /** Who guards networks; `auto` unless given. */
   firewall?: FirewallChoice;
+  /** Let networks pass in other programs' firewalls that have a place for it (Docker's DOCKER-USER); not unless given. */
+  acceptInForeign?: boolean;
+  /** Told of networks whose rules another program took away and that have them again. */
+  onRepaired?: (plans: readonly NetworkPlan[]) => void;
   log: Log;
   /** Absolute paths of programs that are not to be searched for. */
   toolPaths?: Partial<Record<Tool, string>>;
@@ -52,9 +60,13 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const { varFolder, runFolder, resolvConf, log, commands = openCommands(options.toolPaths) } = options;
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
   try {
-    const firewall = await chooseFirewall(options.firewall ?? 'auto', commands);
+    const accept = options.acceptInForeign === true;
+    const neighbours = [openFirewalld(commands), ...(accept ? [openDocker(commands)] : [])];
+    const firewall = besideNeighbours(await chooseFirewall(options.firewall ?? 'auto', commands), neighbours);
+    const watch = openWatch(firewall, commands, log, options.onRepaired ?? (() => undefined));
+    const warnings = openWarnings(commands, log, neighbours.map(({ name }) => name));
     const forwarding = await openForwarding(runFolder, commands, log);
-    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), forwarding, dnsmasq, openTraffic(commands, log), {
+    return new LinuxHost(commands, firewall, watch, warnings, forwarding, dnsmasq, openTraffic(commands, log), {
       commands, tools: ['ip', 'ss', ...firewall.tools, 'dnsmasq', 'tc'], dnsmasqFolder: join(varFolder, 'dnsmasq'), dnsmasqUser: options.dnsmasqUser,
     }, log);
   } catch (error) {
@@ -68,6 +80,7 @@ class LinuxHost implements Host {
     private readonly commands: Commands,
     private readonly firewall: Firewall,
     private readonly watch: Watch,
+    private readonly warnings: Warnings,
     private readonly forwarding: Forwarding,
     private readonly dnsmasq: Dnsmasq,
     private readonly traffic: Traffic,
@@ -100,6 +113,7 @@ class LinuxHost implements Host {
       throw error;
     }
     this.watch.guard(plan);
+    this.warnings.started(plan);
   }
 
   /** The bridge, and on it DHCP and DNS, and what tc does there. */
@@ -192,7 +206,7 @@ class LinuxHost implements Host {
   nextEvents: Host['nextEvents'] = async () => [];
 
   async close(): Promise<void> {
-    await this.watch.close();
+    await Promise.all([this.watch.close(), this.warnings.close()]);
     this.dnsmasq.close();
   }
 }

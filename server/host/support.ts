@@ -8,7 +8,6 @@ import type { NetworkPlan } from '../driver/host.js';
 
 /** Elements of a network that this host does not apply, each with whether a definition asks for it. */
 const unsupported: Record<string, (definition: NetworkDefinition) => boolean> = {
-  'bridge/@zone': ({ bridge }) => bridge?.zone !== undefined,
   "bridge/@macTableManager='libvirt'": ({ bridge }) => bridge?.macTableManager === 'libvirt',
   "domain/@register='yes'": ({ domain }) => domain?.register === true,
   // The queues of a bridge that somebody else made are somebody else's too.

@@ -5,9 +5,10 @@
 import { formatSubnet, subnetOf, subnetsOverlap } from '../../../shared/address.js';
 import { familyOfIp, isManaged, networkMode, subnetOfIp } from '../../../shared/definition/index.js';
 import type { NetworkPlan } from '../../driver/host.js';
-import { stopOf, type Stop } from '../foreign/chains.js';
+import { stopOf } from '../foreign/chains.js';
 import { describeStop, ownerOf } from '../foreign/owner.js';
-import { neededPackets, type NeededPacket, type Packet } from '../foreign/packet.js';
+import type { Packet } from '../foreign/packet.js';
+import { stoppagesOf, uplinksOf } from '../foreign/stops.js';
 import { forwardedFamilies } from '../forwarding.js';
 import { ofEach, type Check, type Found, type Reading } from './check.js';
 
@@ -47,27 +48,8 @@ function findForwarding(reading: Reading): Found[] {
 
 /** One finding for each place where packets of a network end. */
 function findStops({ plans, chains, defaultRoutes }: Reading, hook: Packet['hook']): Found[] {
-  const uplinks = Object.fromEntries(defaultRoutes.map((route) => [route.family, route.interface]).reverse());
-  return plans.filter(({ definition }) => isManaged(definition)).flatMap((plan) => {
-    const stopped = new Map<string, { stop: Stop; needed: NeededPacket[] }>();
-    for (const needed of neededPackets(plan, uplinks).filter(({ packet }) => packet.hook === hook)) {
-      const stop = stopOf(chains, needed.packet);
-      if (stop === undefined) continue;
-      const key = describeStop(stop);
-      stopped.set(key, { stop, needed: [...stopped.get(key)?.needed ?? [], needed] });
-    }
-    return [...stopped.values()].map(({ stop, needed }) => stopFinding(plan, stop, needed, chains));
-  });
-}
-
-function stopFinding(plan: NetworkPlan, stop: Stop, needed: NeededPacket[], chains: Reading['chains']): Found {
-  const owner = ownerOf(stop, chains);
-  const what = [...new Set(needed.map((each) => each.what))].join(' and ');
-  return {
-    severity: 'error', network: plan.uuid,
-    message: `${owner.name} drops ${what}: ${describeStop(stop)}; what vnet's own rules let pass must pass there too`,
-    advice: [...new Set(needed.map(({ packet }) => owner.advice(plan.bridge, packet)))].join(' && '),
-  };
+  return plans.filter(({ definition }) => isManaged(definition)).flatMap((plan) =>
+    stoppagesOf(plan, chains, uplinksOf(defaultRoutes), hook).map(({ message, advice }): Found => ({ severity: 'error', network: plan.uuid, message, advice })));
 }
 
 function findBridgeNetfilter(reading: Reading): Found[] {

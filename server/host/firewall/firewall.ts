@@ -36,5 +36,5 @@ export interface Firewall {
   notice(): Promise<Notice>;
 }
 
-/** A program that prints a line for every change, and which of them matter; or, where there is none, how often to look. */
-export type Notice = { tool: Tool; argv: readonly string[]; concerns: RegExp } | { everyMs: number };
+/** A program that prints a line for every change, and which of them matter; where there is none, or it does not tell of all, how often to look. */
+export type Notice = { tool: Tool; argv: readonly string[]; concerns: RegExp; everyMs?: number } | { everyMs: number };

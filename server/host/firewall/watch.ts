@@ -24,12 +24,19 @@ const settleMs = 150;
 /** How long until what has failed is tried again, and between two repairs: another program may do it over and over. */
 const retryMs = 1000;
 
+/** How long until that at most, after it was in vain again and again. */
+const longestRetryMs = 30_000;
+
 /** How much longer than a look the rest after it is: our own changes are heard too, and hundreds of networks may be starting. */
 const restShare = 4;
 
-/** Opens a watch. It costs nothing until a network is guarded. */
-export function openWatch(firewall: Firewall, commands: Commands, log: Log): Watch {
-  return new RuleWatch(firewall, commands, log);
+/**
+ * Opens a watch. It costs nothing until a network is guarded.
+ *
+ * @param onRepaired is told of networks whose rules were applied again
+ */
+export function openWatch(firewall: Firewall, commands: Commands, log: Log, onRepaired: (plans: readonly NetworkPlan[]) => void): Watch {
+  return new RuleWatch(firewall, commands, log, onRepaired);
 }
 
 class RuleWatch implements Watch {
@@ -42,12 +49,17 @@ class RuleWatch implements Watch {
   private restUntilMs = -Infinity;
   private timer: NodeJS.Timeout | undefined;
   private checking: Promise<void> | undefined;
+  /** How often in a row rules could not be applied in full. */
+  private failures = 0;
   private closed = false;
 
-  constructor(private readonly firewall: Firewall, private readonly commands: Commands, private readonly log: Log) {}
+  constructor(
+    private readonly firewall: Firewall, private readonly commands: Commands, private readonly log: Log,
+    private readonly onRepaired: (plans: readonly NetworkPlan[]) => void,
+  ) {}
 
   guard(plan: NetworkPlan): void {
-    if (policyOf(plan) === undefined || this.closed) return;
+    if ((policyOf(plan) === undefined && plan.definition.bridge?.zone === undefined) || this.closed) return;
     this.guarded.set(plan.uuid, plan);
     this.opening ??= this.open();
   }
@@ -70,8 +82,8 @@ class RuleWatch implements Watch {
     try {
       const notice = await this.firewall.notice();
       if (this.closed) return;
-      if ('everyMs' in notice) {
-        this.lookEveryMs = notice.everyMs;
+      this.lookEveryMs = notice.everyMs;
+      if (!('tool' in notice)) {
         this.soon(notice.everyMs);
         return;
       }
@@ -104,24 +116,42 @@ class RuleWatch implements Watch {
   private async check(): Promise<void> {
     const began = performance.now();
     try {
-      const repaired = await this.repair([...this.guarded.values()]);
+      const found = await this.repair([...this.guarded.values()]);
       const ended = performance.now();
-      this.restUntilMs = ended + (repaired ? retryMs : restShare * (ended - began));
+      this.restUntilMs = ended + (found === 'whole' ? restShare * (ended - began) : retryMs);
+      if (found === 'not yet') this.retry();
+      else this.failures = 0;
       if (this.lookEveryMs !== undefined) this.soon(this.lookEveryMs);
     } catch (error) {
       this.log.error({ err: error }, 'firewall rules that another program changed could not be applied again');
-      this.soon(retryMs);
+      this.retry();
     }
   }
 
-  /** Gives whether anything had to be applied. */
-  private async repair(plans: NetworkPlan[]): Promise<boolean> {
-    if (plans.length === 0) return false;
-    const present = await this.firewall.present(plans);
-    const missing = plans.filter(({ uuid }, index) => !present[index]! && this.guarded.has(uuid));
-    if (missing.length === 0) return false;
+  /** Looks again, the later the more often it was in vain. */
+  private retry(): void {
+    this.soon(Math.min(retryMs * 2 ** this.failures, longestRetryMs));
+    this.failures += 1;
+  }
+
+  /** Applies what is missing. `not yet`: something is missing still, such as a place in a firewall that is about to start. */
+  private async repair(plans: NetworkPlan[]): Promise<'whole' | 'repaired' | 'not yet'> {
+    if (plans.length === 0) return 'whole';
+    const missing = await this.missing(plans);
+    if (missing.length === 0) return 'whole';
     await this.firewall.apply(missing);
-    this.log.warn({ networks: missing.map(({ name }) => name) }, 'another program changed the firewall rules of networks: applied again');
-    return true;
+    const still = await this.missing(missing);
+    const repaired = missing.filter((plan) => !still.includes(plan) && this.guarded.has(plan.uuid));
+    if (repaired.length > 0) {
+      this.log.warn({ networks: repaired.map(({ name }) => name) }, 'another program changed the firewall rules of networks: applied again');
+      this.onRepaired(repaired);
+    }
+    return still.length > 0 ? 'not yet' : 'repaired';
+  }
+
+  /** Those that are guarded and whose rules are not all there. */
+  private async missing(plans: NetworkPlan[]): Promise<NetworkPlan[]> {
+    const present = await this.firewall.present(plans);
+    return plans.filter(({ uuid }, index) => !present[index]! && this.guarded.has(uuid));
   }
 }

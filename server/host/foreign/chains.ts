@@ -82,7 +82,8 @@ function follow(chain: ForeignChain, packet: Packet, named: Map<string, ForeignC
 
 /** Whether another program's rules make sense only on a host that forwards this family. */
 export function reliesOnForwarding(chains: readonly ForeignChain[], family: Family): boolean {
-  return chains.some((chain) => chain.families.includes(family) && chain.rules.some((rule) => rule.translates || (rule.admits && isForwarding(chain, chains))));
+  // What is ours there is for networks that are gone.
+  return chains.some((chain) => chain.families.includes(family) && !chain.name.startsWith('VNET-') && chain.rules.some((rule) => rule.translates || (rule.admits && isForwarding(chain, chains))));
 }
 
 /** Whether forwarded packets come to a chain: it is one of the hook, or one of those that the hook's chains jump to. */
