@@ -3,6 +3,7 @@
  * says what guests may ask of the host and lets them be forwarded. Does not
  * know: what a network permits.
  */
+import { access } from 'node:fs/promises';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
 import { isManaged, networkMode } from '../../../shared/definition/index.js';
 import type { NetworkPlan } from '../../driver/host.js';
@@ -13,6 +14,9 @@ import type { Neighbour } from './neighbour.js';
 
 /** How long firewalld's zones are taken to be what they were, in milliseconds: to ask takes half a second. */
 const zonesGoodMs = 10_000;
+
+/** Where the system's bus is; without it firewalld cannot be there, and to ask would take long for nothing. */
+const busSocket = '/run/dbus/system_bus_socket';
 
 /** The zones for networks that name none, the best first. */
 const usual = { route: ['vnet', 'libvirt-routed', 'libvirt', 'trusted'], other: ['vnet', 'libvirt', 'trusted'] } as const;
@@ -85,7 +89,8 @@ class Firewalld implements Neighbour {
   /** The zones of firewalld; undefined if it does not run. */
   private zones(): Promise<Set<string> | undefined> {
     if (this.known === undefined || performance.now() > this.known.untilMs) {
-      const zones = this.commands.read('firewall-cmd', ['--get-zones']).then((text) => new Set(text.trim().split(/\s+/)), () => undefined);
+      const zones = access(busSocket).then(() => this.commands.read('firewall-cmd', ['--get-zones']))
+        .then((text) => new Set(text.trim().split(/\s+/)), () => undefined);
       this.known = { zones, untilMs: performance.now() + zonesGoodMs };
     }
     return this.known.zones;
