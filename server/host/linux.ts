@@ -61,10 +61,9 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
   try {
     const accept = options.acceptInForeign === true;
-    const neighbours = [openFirewalld(commands), ...(accept ? [openDocker(commands)] : [])];
-    const firewall = besideNeighbours(await chooseFirewall(options.firewall ?? 'auto', commands), neighbours);
+    const firewall = besideNeighbours(await chooseFirewall(options.firewall ?? 'auto', commands), [openFirewalld(commands), openDocker(commands, accept)]);
     const watch = openWatch(firewall, commands, log, options.onRepaired ?? (() => undefined));
-    const warnings = openWarnings(commands, log, neighbours.map(({ name }) => name));
+    const warnings = openWarnings(commands, log, ['firewalld', ...(accept ? ['Docker'] : [])]);
     const forwarding = await openForwarding(runFolder, commands, log);
     return new LinuxHost(commands, firewall, watch, warnings, forwarding, dnsmasq, openTraffic(commands, log), {
       commands, tools: ['ip', 'ss', ...firewall.tools, 'dnsmasq', 'tc'], dnsmasqFolder: join(varFolder, 'dnsmasq'), dnsmasqUser: options.dnsmasqUser,

@@ -111,6 +111,9 @@ kinds.forEach(({ title, options, programs }) => describe.skipIf(spawnSync(progra
     // A guest does not reach what Docker keeps behind its bridge.
     expect(await saved()).toContain('-A VNET-ACCEPT -o docker+ -j RETURN');
     expect(drops()).toEqual([]);
+    // What was placed goes with the networks, also if it is not to be placed any more.
+    await host!.close();
+    host = await openLabHost(lab, { ...options, log });
     for (const plan of plans) await host!.tearDown(plan, { forget: true });
     expect((await saved()).split('\n').filter((line) => /VNET/.test(line))).toEqual([]);
     if (options.firewall === 'nftables') expect(await saved()).toBe(before);

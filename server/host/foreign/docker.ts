@@ -45,35 +45,44 @@ const lockTimeoutSeconds = 10;
 /** How often to look at the older iptables, which tells nobody of changes, in milliseconds. */
 const olderLookMs = 1500;
 
-/** Opens Docker's place. */
-export function openDocker(commands: Commands): Neighbour {
-  return new Docker(commands);
+/**
+ * Opens Docker's place.
+ *
+ * @param accept take it; if not, what is there from when it was taken goes with the networks it is for
+ */
+export function openDocker(commands: Commands, accept: boolean): Neighbour {
+  return new Docker(commands, accept);
 }
 
 class Docker implements Neighbour {
-  readonly name = 'Docker';
   readonly concerns = new RegExp(`\\b(${place}|${chain})\\b`);
   private last: Promise<unknown> = Promise.resolve();
   private readonly applying = openGathering<NetworkPlan>((plans) => this.change(plans, []));
   private readonly removing = openGathering<NetworkPlan>((plans) => this.change([], plans));
 
-  constructor(private readonly commands: Commands) {}
+  /** Nothing of ours is there, and nothing will be. */
+  private empty = false;
+
+  constructor(private readonly commands: Commands, private readonly accept: boolean) {}
 
   async apply(plans: readonly NetworkPlan[]): Promise<void> {
+    if (!this.accept) return;
     await Promise.all(plans.filter((plan) => forwardedFamilies(plan).length > 0).map((plan) => this.applying.add(plan)));
   }
 
   async remove(plan: NetworkPlan): Promise<void> {
-    if (forwardedFamilies(plan).length > 0) await this.removing.add(plan);
+    if (forwardedFamilies(plan).length > 0 && !this.empty) await this.removing.add(plan);
   }
 
   async present(plans: readonly NetworkPlan[]): Promise<boolean[]> {
+    if (!this.accept) return plans.map(() => true);
     const found = await Promise.all(variants.map(async (variant) => ({ family: variant.family, chains: await this.look(variant) })));
     return plans.map((plan) => forwardedFamilies(plan).every((family) => found.every((each) =>
       each.family !== family || each.chains?.has(place) !== true || (each.chains.get(place)?.[0] === jump && bridgesOf(each.chains).has(plan.bridge)))));
   }
 
   async lookEveryMs(): Promise<number | undefined> {
+    if (!this.accept) return undefined;
     const names = await Promise.all(variants.map(({ older }) => (older === undefined ? '' : namesOf(older))));
     return names.some((each) => each !== '') ? olderLookMs : undefined;
   }
@@ -81,14 +90,17 @@ class Docker implements Neighbour {
   /** Lets some networks pass and others no longer. */
   private change(added: readonly NetworkPlan[], removed: readonly NetworkPlan[]): Promise<void> {
     const step = async () => {
+      let found = false;
       for (const variant of variants) {
         const chains = await this.look(variant);
+        found ||= chains?.has(chain) === true;
         if (chains === undefined) continue;
         const plans = added.filter((plan) => forwardedFamilies(plan).includes(variant.family));
         const input = renderPlace(chains, plans.map(({ bridge }) => safeInterface(bridge)), removed.map(({ bridge }) => safeInterface(bridge)),
           plans.filter((plan) => policyOf(plan) !== undefined).map(({ bridge }) => bridge));
         if (input !== '') await this.commands.run(variant.restore, ['--noflush', `--wait=${lockTimeoutSeconds}`], { input });
       }
+      this.empty = !this.accept && !found;
     };
     const next = this.last.then(step, step);
     this.last = next.catch(() => undefined);

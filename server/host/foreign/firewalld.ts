@@ -27,7 +27,6 @@ export function openFirewalld(commands: Commands): Neighbour {
 }
 
 class Firewalld implements Neighbour {
-  readonly name = 'firewalld';
   readonly concerns = /\bfirewalld\b/;
   private known: { zones: Promise<Set<string> | undefined>; untilMs: number } | undefined;
   private readonly applying = openGathering<NetworkPlan>((plans) => this.put(plans));

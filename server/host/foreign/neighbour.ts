@@ -9,8 +9,6 @@ import { together } from '../undo.js';
 
 /** Another program's firewall that has a place for our networks. */
 export interface Neighbour {
-  /** As the log calls it: `Docker`. */
-  readonly name: string;
   /** What a line of `nft monitor` has in it that may be about our place. */
   readonly concerns: RegExp;
   /** Lets networks pass. Doing it twice is the same as once. Nothing is done where the program is not. */

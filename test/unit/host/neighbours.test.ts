@@ -79,7 +79,7 @@ it.each([['iptables', ['own', 'beside', 'beside gone', 'own gone']], ['nftables'
       name, tools: [], require: say('require'), apply: say('own'), remove: say('own gone'), present: async () => [true], holdsAny: async () => false,
       notice: async () => ({ tool: 'nft', argv: ['monitor'], concerns: /\bvnet\b/ }),
     };
-    const neighbour: Neighbour = { name: 'N', concerns: /\bPLACE\b/, apply: say('beside'), remove: say('beside gone'), present: async () => [false], lookEveryMs: async () => 7 };
+    const neighbour: Neighbour = { concerns: /\bPLACE\b/, apply: say('beside'), remove: say('beside gone'), present: async () => [false], lookEveryMs: async () => 7 };
     const both = besideNeighbours(firewall, [neighbour]);
     await both.apply([nat]);
     await both.remove(nat);
