@@ -48,8 +48,9 @@ class RuleWatch implements Watch {
   /** No look before this time. */
   private restUntilMs = -Infinity;
   private timer: NodeJS.Timeout | undefined;
+  private dueMs = Infinity;
   private checking: Promise<void> | undefined;
-  /** How often in a row rules could not be applied in full. */
+  /** How often in a row rules had to be applied again. */
   private failures = 0;
   private closed = false;
 
@@ -104,22 +105,27 @@ class RuleWatch implements Watch {
     setTimeout(() => { this.opening = this.closed ? undefined : this.open(); }, retryMs).unref();
   }
 
+  /** Looks after this long, if not sooner. */
   private soon(delayMs: number): void {
-    if (this.closed) return;
-    this.timer ??= setTimeout(() => {
+    const dueMs = Math.max(performance.now() + delayMs, this.restUntilMs);
+    if (this.closed || (this.timer !== undefined && this.dueMs <= dueMs)) return;
+    clearTimeout(this.timer);
+    this.dueMs = dueMs;
+    this.timer = setTimeout(() => {
       this.timer = undefined;
       this.checking = (this.checking ?? Promise.resolve()).then(() => this.check());
-    }, Math.max(delayMs, this.restUntilMs - performance.now())).unref();
+    }, dueMs - performance.now()).unref();
   }
 
   /** Looks at all rules once, and applies those that are not as they were. */
   private async check(): Promise<void> {
     const began = performance.now();
     try {
-      const found = await this.repair([...this.guarded.values()]);
+      const repaired = await this.repair([...this.guarded.values()]);
       const ended = performance.now();
-      this.restUntilMs = ended + (found === 'whole' ? restShare * (ended - began) : retryMs);
-      if (found === 'not yet') this.retry();
+      this.restUntilMs = ended + (repaired ? retryMs : restShare * (ended - began));
+      // A firewall that is about to start may not have taken it yet.
+      if (repaired) this.retry();
       else this.failures = 0;
       if (this.lookEveryMs !== undefined) this.soon(this.lookEveryMs);
     } catch (error) {
@@ -128,30 +134,21 @@ class RuleWatch implements Watch {
     }
   }
 
-  /** Looks again, the later the more often it was in vain. */
+  /** Looks again, the later the more often it was in vain; what is heard meanwhile does not wait for that. */
   private retry(): void {
     this.soon(Math.min(retryMs * 2 ** this.failures, longestRetryMs));
     this.failures += 1;
   }
 
-  /** Applies what is missing. `not yet`: something is missing still, such as a place in a firewall that is about to start. */
-  private async repair(plans: NetworkPlan[]): Promise<'whole' | 'repaired' | 'not yet'> {
-    if (plans.length === 0) return 'whole';
-    const missing = await this.missing(plans);
-    if (missing.length === 0) return 'whole';
-    await this.firewall.apply(missing);
-    const still = await this.missing(missing);
-    const repaired = missing.filter((plan) => !still.includes(plan) && this.guarded.has(plan.uuid));
-    if (repaired.length > 0) {
-      this.log.warn({ networks: repaired.map(({ name }) => name) }, 'another program changed the firewall rules of networks: applied again');
-      this.onRepaired(repaired);
-    }
-    return still.length > 0 ? 'not yet' : 'repaired';
-  }
-
-  /** Those that are guarded and whose rules are not all there. */
-  private async missing(plans: NetworkPlan[]): Promise<NetworkPlan[]> {
+  /** Gives whether anything had to be applied. */
+  private async repair(plans: NetworkPlan[]): Promise<boolean> {
+    if (plans.length === 0) return false;
     const present = await this.firewall.present(plans);
-    return plans.filter(({ uuid }, index) => !present[index]! && this.guarded.has(uuid));
+    const missing = plans.filter(({ uuid }, index) => !present[index]! && this.guarded.has(uuid));
+    if (missing.length === 0) return false;
+    await this.firewall.apply(missing);
+    this.log.warn({ networks: missing.map(({ name }) => name) }, 'another program changed the firewall rules of networks: applied again');
+    this.onRepaired(missing);
+    return true;
   }
 }

@@ -44,7 +44,7 @@ class Firewalld implements Neighbour {
 
   /** Read from its rules: to ask firewalld takes half a second. Where it has none, it is not running. */
   async present(plans: readonly NetworkPlan[]): Promise<boolean[]> {
-    if (!plans.some(wantsZone)) return plans.map(() => true);
+    if (!plans.some(wantsZone) || !await access(busSocket).then(() => true, () => false)) return plans.map(() => true);
     const rules = await this.commands.read('nft', ['list', 'chain', 'inet', 'firewalld', 'filter_INPUT_ZONES']).catch(() => undefined);
     const present = plans.map((plan) => rules === undefined || !wantsZone(plan) || rules.includes(`"${plan.bridge}"`));
     // Started since it was last asked, perhaps with other zones.
