@@ -6,6 +6,8 @@
  */
 export { parseNetwork, parsePart, validateNetwork, type ParsedNetwork, type ParseOptions } from './parse.js';
 export { formatNetwork, type FormatOptions } from './format.js';
+export { applyUpdate, updateCommands, updateSections, type Update, type UpdateCommandWord, type UpdateSectionWord } from './update.js';
+export { differences } from './difference.js';
 export { describeProblem } from './codec/report.js';
 export { xmlLimits } from './xml/scan.js';
 export { describeMode, isManaged, networkMode, usesHostBridge, type NetworkMode } from './modes.js';
