@@ -24,6 +24,7 @@ import { refuseUnsupported } from './support.js';
 import { enableForwarding, refuseRouteLoss } from './sysctl.js';
 import { openTraffic, type Traffic } from './traffic.js';
 import { openWayBack, together, type WayBack } from './undo.js';
+import { previewNetwork, updateNetwork, type Workshop } from './update/update.js';
 
 /** Where the Linux host keeps its files, and what it runs. */
 export interface LinuxHostOptions {
@@ -66,6 +67,12 @@ class LinuxHost implements Host {
     private readonly traffic: Traffic,
     private readonly log: Log,
   ) {}
+
+  /** What an update of a network works with. */
+  private get workshop(): Workshop {
+    const { commands, firewall, watch, dnsmasq, traffic, log } = this;
+    return { commands, firewall, watch, dnsmasq, traffic, log, forwards: forwardedFamilies };
+  }
 
   probe(): Promise<HostReport> {
     return probeLinux(this.commands, this.firewall);
@@ -158,9 +165,9 @@ class LinuxHost implements Host {
     this.watch.guard(plan);
   }
 
-  update: Host['update'] = () => notYet();
+  update: Host['update'] = (before, after) => updateNetwork(this.workshop, before, after);
 
-  preview: Host['preview'] = () => notYet();
+  preview: Host['preview'] = (before, after) => previewNetwork(this.workshop, before, after);
 
   pool: Host['pool'] = () => notYet();
 

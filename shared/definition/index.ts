@@ -14,6 +14,7 @@ export { describeMode, isManaged, networkMode, usesHostBridge, type NetworkMode 
 export { familyOfIp, prefixOfIp, servesDhcp, subnetOfIp, type Ip } from './ip.js';
 export { prefixOfRoute, subnetOfRoute, type Route } from './route.js';
 export { namespaceOf, type ForeignElement } from './metadata.js';
+export { formatMetadata, withMetadata } from './metadata-element.js';
 export { dhcpHost, dhcpRange } from './dhcp.js';
 export { dnsHost, dnsSrv, dnsTxt } from './dns.js';
 export { forwardInterface } from './forward.js';
