@@ -2,6 +2,7 @@
 export { connect, defaultTimeoutMs, type ConnectedDriver, type ConnectOptions } from './connect.js';
 export * from './connection.js';
 export { ErrorCode, errorCodeName, NetworkError, type Problem } from '../shared/errors.js';
-export type { DhcpLease, NetworkDriver, NetworkSummary } from '../shared/gen/vnet/v1/network_driver.js';
+export type { DhcpLease, HostChange, NetworkDriver, NetworkSummary, NetworkUpdateResponse } from '../shared/gen/vnet/v1/network_driver.js';
 export { LeaseType } from '../shared/gen/vnet/v1/network_driver.js';
+export { updateCommands, updateSections, type UpdateCommandWord, type UpdateSectionWord } from '../shared/update-words.js';
 export { version } from '../shared/version.js';

@@ -10,10 +10,12 @@ import { parseNetwork } from './parse.js';
 import { updateDhcpHost, updateDhcpRange } from './update/dhcp.js';
 import { updateDnsHost, updateDnsSrv, updateDnsTxt, updateDomain } from './update/dns.js';
 import { updateForwardInterface, updateIp, updatePortGroup } from './update/parts.js';
-import type { SectionUpdate, Update, UpdateSectionWord } from './update/section.js';
+import type { UpdateSectionWord } from '../update-words.js';
+import type { SectionUpdate, Update } from './update/section.js';
 import { readXml } from './xml/read.js';
 
-export { updateCommands, updateSections, type Update, type UpdateCommandWord, type UpdateSectionWord } from './update/section.js';
+export type { Update } from './update/section.js';
+export { updateCommands, updateSections, type UpdateCommandWord, type UpdateSectionWord } from '../update-words.js';
 
 const sections: Partial<Record<UpdateSectionWord, SectionUpdate>> = {
   domain: updateDomain,

@@ -40,8 +40,8 @@ const fixed: Record<string, (plan: NetworkPlan) => unknown> = {
  */
 export function fixedParts(before: NetworkPlan, after: NetworkPlan): string[] {
   const differ = Object.entries(fixed).filter(([, of]) => of(before) !== of(after)).map(([path]) => path);
-  // An MTU that was set stays the bridge's own; without one it follows its guests'.
-  return before.definition.mtu !== undefined && after.definition.mtu === undefined ? [...differ, 'mtu'] : differ;
+  // A bridge without an MTU of its own follows its guests', and one that was given an MTU never does again.
+  return (before.definition.mtu === undefined) === (after.definition.mtu === undefined) ? differ : [...differ, 'mtu'];
 }
 
 /**

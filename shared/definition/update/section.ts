@@ -4,18 +4,8 @@
  * not know: any section.
  */
 import { ErrorCode, NetworkError } from '../../errors.js';
+import { updateCommands, type UpdateCommandWord, type UpdateSectionWord } from '../../update-words.js';
 import type { NetworkDefinition } from '../network.js';
-
-/** What is done with a part; libvirt's words, at their numbers. */
-export const updateCommands = ['none', 'modify', 'delete', 'add-last', 'add-first'] as const;
-export type UpdateCommandWord = typeof updateCommands[number];
-
-/** Which part; libvirt's words, at their numbers. */
-export const updateSections = [
-  'none', 'bridge', 'domain', 'ip', 'ip-dhcp-host', 'ip-dhcp-range', 'forward', 'forward-interface', 'forward-pf', 'portgroup',
-  'dns-host', 'dns-txt', 'dns-srv',
-] as const;
-export type UpdateSectionWord = typeof updateSections[number];
 
 /** One change of a definition. */
 export interface Update {
