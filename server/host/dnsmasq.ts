@@ -95,10 +95,14 @@ class LocalDnsmasq implements Dnsmasq {
     return { conf: renderConf(plan, this.filesOf(plan), this.account), hosts: renderHosts(plan), names: renderNames(plan) };
   }
 
-  async write(plan: NetworkPlan, { conf, hosts, names }: Rendered): Promise<void> {
+  write(plan: NetworkPlan, rendered: Rendered): Promise<void> {
+    return this.writeSome(plan, rendered, ['conf', 'hosts', 'names']);
+  }
+
+  private async writeSome(plan: NetworkPlan, rendered: Rendered, which: (keyof Rendered)[]): Promise<void> {
     const files = this.filesOf(plan);
     try {
-      await Promise.all([replaceFile(files.conf, conf, 0o600), replaceFile(files.hosts, hosts, 0o644), replaceFile(files.names, names, 0o644)]);
+      await Promise.all(which.map((file) => replaceFile(files[file], rendered[file], file === 'conf' ? 0o600 : 0o644)));
     } catch (error) {
       throw new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot write dnsmasq's files of network '${plan.name}': ${(error as Error).message}`, { cause: error });
     }
@@ -113,8 +117,9 @@ class LocalDnsmasq implements Dnsmasq {
     if (now === undefined) return old === undefined ? undefined : this.stop(after, { forget: false });
     const files = this.filesOf(after);
     if (await readFile(files.conf, 'utf8').catch(() => '') === now.conf && await findProcess(files) !== undefined) {
-      if (old?.hosts === now.hosts && old.names === now.names) return;
-      await this.write(after, now);
+      const changed = (['hosts', 'names'] as const).filter((file) => old?.[file] !== now[file]);
+      if (changed.length === 0) return;
+      await this.writeSome(after, now, [...changed]);
       return reloadProcess(files);
     }
     await testConf(this.commands, files, now.conf);

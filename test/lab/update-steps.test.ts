@@ -133,8 +133,7 @@ describe.each(cases)('an update of %s', (_, changes) => {
         expect(await state(), `call ${call}, ${when}: ${failure?.message}`).toEqual(before);
       }
     }
-    expect(last >= first).toBe(true);
-  }, 60_000);
+  }, 300_000);
 });
 
 describe('a file that cannot be written', () => {
