@@ -5,7 +5,11 @@
  */
 import { canonicalUuid } from '../shared/address.js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
-import type { DhcpLease, Finding, Network as NetworkHandle, NetworkDriver, NetworkSummary, OpenResponse, Severity } from '../shared/gen/vnet/v1/network_driver.js';
+import {
+  MetadataType, type DhcpLease, type Finding, type HostChange, type Network as NetworkHandle, type NetworkDriver, type NetworkSummary, type NetworkUpdateResponse,
+  type OpenResponse, type Severity,
+} from '../shared/gen/vnet/v1/network_driver.js';
+import { updateCommands, updateSections, type UpdateCommandWord, type UpdateSectionWord } from '../shared/update-words.js';
 import { connect, type ConnectedDriver, type ConnectOptions } from './connect.js';
 import { createPort, NetworkPort, portOf, type MadePort, type PortOptions } from './port.js';
 
@@ -54,11 +58,49 @@ export interface DocumentOptions {
   validate?: boolean;
 }
 
+/** How to define a network. */
+export interface DefineOptions extends DocumentOptions {
+  /** Save nothing: only check the document, and tell what it would change. */
+  dryRun?: boolean;
+}
+
+/** Which definition of a network is meant. Neither: the live one if it is active, else the saved one. */
+export interface Where {
+  /** The live one. */
+  live?: boolean;
+  /** The saved one. */
+  config?: boolean;
+}
+
+/** A change of one part of a network, in virsh's words. */
+export interface NetworkChange {
+  command: Exclude<UpdateCommandWord, 'none'>;
+  section: Exclude<UpdateSectionWord, 'none'>;
+  /** The part, as an XML element. */
+  xml: string;
+  /** For the DHCP sections: which `<ip>`, from 0; the one that fits if left out. */
+  parentIndex?: number;
+}
+
+/** How to change it. */
+export interface UpdateOptions extends Where {
+  /** Change nothing: only check, and tell what would be done to the host. */
+  dryRun?: boolean;
+}
+
 /** A network that a document made, and what the host says about the document. */
 export interface MadeNetwork {
   network: Network;
   /** What was left out or assumed, in sentences for a person. */
   warnings: string[];
+}
+
+/** A network that was defined, and what of its definition waits. */
+export interface DefinedNetwork extends MadeNetwork {
+  /** Of an active network: the parts, as paths, that wait for its next start; all others are live. */
+  pending: string[];
+  /** With `dryRun`: what would be done to the host. */
+  changes: HostChange[];
 }
 
 /**
@@ -140,9 +182,11 @@ export class Connection {
    * @param xml libvirt's network XML
    * @throws {NetworkError} with `problems` if the document is refused
    */
-  async defineXml(xml: string, options: DocumentOptions = {}): Promise<MadeNetwork> {
-    const answer = await this.driver.networkDefineXml({ xml, validate: options.validate ?? false });
-    return { network: this.#found(answer), warnings: answer.warnings };
+  async defineXml(xml: string, options: DefineOptions = {}): Promise<DefinedNetwork> {
+    const dryRun = options.dryRun === true ? { dryRun: true } : {};
+    const answer = await this.driver.networkDefineXml({ xml, validate: options.validate ?? false, ...dryRun });
+    const { warnings, pending, changes } = answer;
+    return { network: this.#found(answer), warnings, pending, changes };
   }
 
   /**
@@ -292,6 +336,55 @@ export class Network {
     return portOf(this, (await this.#driver.networkPortLookupByUuid({ network: this.#handle, uuid })).port);
   }
 
+  /**
+   * Changes one part of it, all or nothing; what the change does not concern
+   * is not touched.
+   *
+   * @throws {NetworkError} OPERATION_INVALID if the part clashes with one that
+   * is there or is not there; with `problems` if it is refused
+   */
+  async update(change: NetworkChange, where: UpdateOptions = {}): Promise<NetworkUpdateResponse> {
+    return this.#driver.networkUpdate({
+      network: this.#handle, command: updateCommands.indexOf(change.command), section: updateSections.indexOf(change.section), xml: change.xml,
+      ...(change.parentIndex === undefined ? {} : { parentIndex: change.parentIndex }), ...definitionsOf(where), dryRun: where.dryRun ?? false,
+    });
+  }
+
+  /** Its title. @throws {NetworkError} NO_NETWORK_METADATA if it has none */
+  async title(where: Where = {}): Promise<string> {
+    return this.#metadata(MetadataType.TITLE, '', where);
+  }
+
+  /** Gives it a title of one line; an empty one takes it away. */
+  async setTitle(title: string, where: Where = {}): Promise<void> {
+    await this.#setMetadata(MetadataType.TITLE, title, '', '', where);
+  }
+
+  /** Its description. @throws {NetworkError} NO_NETWORK_METADATA if it has none */
+  async description(where: Where = {}): Promise<string> {
+    return this.#metadata(MetadataType.DESCRIPTION, '', where);
+  }
+
+  /** Gives it a description; an empty one takes it away. */
+  async setDescription(description: string, where: Where = {}): Promise<void> {
+    await this.#setMetadata(MetadataType.DESCRIPTION, description, '', '', where);
+  }
+
+  /** The XML element that a program keeps with it, by the URI of its namespace. @throws {NetworkError} NO_NETWORK_METADATA if there is none */
+  async metadata(uri: string, where: Where = {}): Promise<string> {
+    return this.#metadata(MetadataType.ELEMENT, uri, where);
+  }
+
+  /**
+   * Keeps a program's XML element with it, in place of the one of the same namespace.
+   *
+   * @param xml the element; empty takes it away
+   * @param key the prefix that the namespace gets in the definition
+   */
+  async setMetadata(uri: string, key: string, xml: string, where: Where = {}): Promise<void> {
+    await this.#setMetadata(MetadataType.ELEMENT, xml, key, uri, where);
+  }
+
   /** All that a table shows of it, from one moment. @throws {NetworkError} NO_NETWORK */
   async info(): Promise<NetworkInfo> {
     const all = await this.connection.listAllNetworks();
@@ -303,6 +396,14 @@ export class Network {
   /** What would keep it from working, and what is wrong with its host, the worst first. Touches nothing. */
   diagnose(): Promise<Diagnosis[]> {
     return diagnose(this.connection, this.#handle);
+  }
+
+  async #metadata(type: MetadataType, uri: string, where: Where): Promise<string> {
+    return (await this.#driver.networkGetMetadata({ network: this.#handle, type, uri, ...definitionsOf(where) })).metadata;
+  }
+
+  async #setMetadata(type: MetadataType, metadata: string, key: string, uri: string, where: Where): Promise<void> {
+    await this.#driver.networkSetMetadata({ network: this.#handle, type, metadata, key, uri, ...definitionsOf(where) });
   }
 
   get #driver(): NetworkDriver {
@@ -326,4 +427,8 @@ async function diagnose(connection: Connection, network: NetworkHandle | undefin
     message: finding.message,
     ...(finding.advice === '' ? {} : { advice: finding.advice }),
   }));
+}
+
+function definitionsOf({ live = false, config = false }: Where): Required<Where> {
+  return { live, config };
 }

@@ -3,6 +3,7 @@ export { connect, defaultTimeoutMs, type ConnectedDriver, type ConnectOptions } 
 export * from './connection.js';
 export { NetworkPort, type AttachmentRequest, type MadePort, type PortDescription, type PortOptions, type PortParameters } from './port.js';
 export { ErrorCode, errorCodeName, NetworkError, type Problem } from '../shared/errors.js';
-export type { Attachment, DhcpLease, NetworkDriver, NetworkSummary } from '../shared/gen/vnet/v1/network_driver.js';
+export type { Attachment, DhcpLease, HostChange, NetworkDriver, NetworkSummary, NetworkUpdateResponse } from '../shared/gen/vnet/v1/network_driver.js';
 export { LeaseType } from '../shared/gen/vnet/v1/network_driver.js';
+export { updateCommands, updateSections, type UpdateCommandWord, type UpdateSectionWord } from '../shared/update-words.js';
 export { version } from '../shared/version.js';

@@ -22,6 +22,8 @@ export interface Argument {
   many?: boolean;
   /** May be left out. */
   optional?: boolean;
+  /** An empty word means something. */
+  empty?: boolean;
   /** Networks for which the command makes sense; completion offers only these. */
   filter?: NetworkFilter;
 }

@@ -21,6 +21,12 @@ const network: Argument = { name: 'network', kind: 'network', summary: 'network 
 const networks: Argument = { ...network, many: true };
 const file: Argument = { name: 'file', kind: 'file', summary: 'file with the network\'s XML; - reads standard input' };
 const validate: Option = { name: 'validate', summary: 'refuse unknown elements and attributes, instead of leaving them out' };
+const dryRun: Option = { name: 'dry-run', summary: 'change nothing: show what would be done to the host' };
+const affected: readonly Option[] = [
+  { name: 'live', summary: 'the running network' },
+  { name: 'config', summary: 'the saved definition' },
+  { name: 'current', summary: 'the running network, or the saved definition if it is inactive (default)' },
+];
 const mac: Option = { name: 'mac', value: 'MAC', summary: 'only the lease of this MAC address' };
 
 const listFilters: readonly Option[] = [
@@ -77,8 +83,8 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'define', aliases: ['net-define'], summary: 'save a network\'s definition, new or changed',
-    description: 'A network with the same name and UUID gets the new definition, and uses it from its next start.',
-    arguments: [file], options: [validate], formats,
+    description: 'A network with the same name and UUID gets the new definition. If it is active, it says which parts wait for its next start.',
+    arguments: [file], options: [validate, dryRun], formats,
     run: async (call) => (await import('./documents.js')).runDefine(call),
   },
   {
@@ -117,9 +123,36 @@ export const commands: readonly Command[] = [
   {
     name: 'edit', aliases: ['net-edit'], summary: 'edit a network\'s definition',
     description: 'Opens the saved definition in $VISUAL, $EDITOR or vi, and defines what is written. ' +
-      'If standard input is no terminal, it is read as the new definition. An active network uses it from its next start.',
+      'If standard input is no terminal, it is read as the new definition. Of an active network it says which parts wait for its next start.',
     arguments: [{ ...network, filter: { persistent: true } }], formats,
     run: async (call) => (await import('./edit.js')).runEdit(call),
+  },
+  {
+    name: 'update', aliases: ['net-update'], summary: 'change one part of a network, without a restart',
+    description: 'COMMAND is add-first, add-last (add), delete or modify. SECTION is domain, ip, ip-dhcp-host, ip-dhcp-range, forward-interface, portgroup, ' +
+      'dns-host, dns-txt or dns-srv. XML is a file, - for standard input, or the element itself, if it starts with <.',
+    arguments: [
+      network, { name: 'command', kind: 'text', summary: 'what to do with the part' }, { name: 'section', kind: 'text', summary: 'which part' },
+      { name: 'xml', kind: 'file', summary: 'the element, or a file with it' },
+    ],
+    options: [{ name: 'parent-index', value: 'NUMBER', summary: 'for the DHCP sections: which <ip>, from 0' }, ...affected, dryRun], formats,
+    run: async (call) => (await import('./update.js')).runUpdate(call),
+  },
+  {
+    name: 'desc', aliases: ['net-desc'], summary: 'show or set a network\'s description or title',
+    arguments: [network, { name: 'new-desc', kind: 'text', summary: 'the new text; empty removes it', many: true, optional: true, empty: true }],
+    options: [...affected, { name: 'title', summary: 'the title instead of the description' }, { name: 'edit', summary: 'edit the text in an editor' }], formats,
+    run: async (call) => (await import('./metadata.js')).runDesc(call),
+  },
+  {
+    name: 'metadata', aliases: ['net-metadata'], summary: 'show or set the XML that a program keeps with a network',
+    arguments: [network, { name: 'uri', kind: 'text', summary: 'the URI of the program\'s namespace' }],
+    options: [
+      ...affected, { name: 'edit', summary: 'edit it in an editor' }, { name: 'key', value: 'STRING', summary: 'the prefix that the namespace gets' },
+      { name: 'set', value: 'STRING', summary: 'the new XML element' }, { name: 'remove', summary: 'remove the element' },
+    ],
+    formats,
+    run: async (call) => (await import('./metadata.js')).runMetadata(call),
   },
   {
     name: 'name', aliases: ['net-name'], summary: 'print a network\'s name', arguments: [network], formats,

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Network } from '../connection.js';
 import type { Call } from './call.js';
+import { sayPending } from './changes.js';
 import { readStream } from './document-file.js';
 import { attempt, Exit, exitCodeOf, Failure } from './failure.js';
 
@@ -78,9 +79,20 @@ async function apply(call: Call, network: Network, before: string, after: string
   }
   const made = await attempt(`Failed to define network from ${label}`, () => network.connection.defineXml(after, { validate }), { file: label });
   for (const warning of made.warnings) call.warn(warning);
-  const { network: edited, warnings } = made;
-  call.announce(`Network ${edited.name} XML configuration edited.`, { name: edited.name, uuid: edited.uuid, result: 'edited', warnings });
-  if (await edited.isActive()) call.warn(`network ${edited.name} is active: it uses the new definition from its next start`, 'hint');
+  const { network: edited, warnings, pending } = made;
+  call.announce(`Network ${edited.name} XML configuration edited.`, { name: edited.name, uuid: edited.uuid, result: 'edited', warnings, pending });
+  await sayPending(call, edited, pending);
+}
+
+/** Lets a person edit a text, and gives what they wrote. @throws {Failure} if the editor does; what they wrote stays in the file */
+export async function editText(call: Call, text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'vnet-edit-'));
+  const file = join(folder, 'text');
+  await writeFile(file, text, { mode: 0o600 });
+  await runEditor(call, file);
+  const edited = await readFile(file, 'utf8');
+  await rm(folder, { recursive: true });
+  return edited;
 }
 
 /** Opens the file in the person's editor and waits until it is closed. @throws {Failure} */

@@ -96,12 +96,12 @@ function unknownOption(spelling: string | undefined, rawName: string, known: rea
 
 /** Gives the bare words to the arguments that no option has filled, in order. */
 function assignWords(command: Command, spelling: string, positionals: string[], words: Map<string, string[]>): void {
-  for (const { name, many, optional } of command.arguments ?? []) {
+  for (const { name, many, optional, empty } of command.arguments ?? []) {
     if (many === true) words.set(name, [...(words.get(name) ?? []), ...positionals.splice(0)]);
     else if (!words.has(name) && positionals.length > 0) words.set(name, positionals.splice(0, 1));
     const given = words.get(name) ?? [];
     if (given.length === 0 && optional !== true) throw new UsageError(`command '${spelling}' requires <${name}> option`, `vnet help ${spelling}`);
-    if (given.includes('') && command.bare !== true) throw new UsageError(`Failed to get option '${name}': Option argument is empty`);
+    if (given.includes('') && empty !== true && command.bare !== true) throw new UsageError(`Failed to get option '${name}': Option argument is empty`);
   }
   const [extra] = positionals;
   if (extra !== undefined) throw new UsageError(`unexpected data '${extra}'`, `vnet help ${spelling}`);

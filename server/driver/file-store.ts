@@ -169,8 +169,8 @@ function parsePort(text: string): PortRecord {
 }
 
 function parseLive(text: string): LiveRecord {
-  const { uuid, name, bridge, state, xml } = parseRecord<LiveRecord>(text);
-  return { uuid, name, bridge, state, xml };
+  const { uuid, name, bridge, state, xml, next, saved } = parseRecord<LiveRecord>(text);
+  return { uuid, name, bridge, state, xml, ...(next === undefined ? {} : { next }), ...(saved === undefined ? {} : { saved }) };
 }
 
 async function exists(path: string): Promise<boolean> {

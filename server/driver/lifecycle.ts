@@ -25,7 +25,7 @@ export interface Estate {
 }
 
 /** A definition that came in, and what was left out of it. */
-interface Accepted {
+export interface Accepted {
   record: NetworkRecord;
   definition: IdentifiedDefinition;
   warnings: string[];
@@ -143,7 +143,7 @@ export function setAutostart(estate: Estate, record: NetworkRecord, autostart: b
  * Reads a document, completes it, and claims name, UUID and bridge for it in
  * one step that nothing can come between.
  */
-async function accept(estate: Estate, xml: string, strict: boolean): Promise<Accepted> {
+export async function accept(estate: Estate, xml: string, strict: boolean): Promise<Accepted> {
   const { definition: parsed, warnings } = parseNetwork(xml, { strict });
   const interfaces = needsBridgeName(parsed) ? (await estate.host.observe([])).interfaces : [];
   let definition = identify(parsed);
@@ -232,7 +232,8 @@ async function forget(estate: Estate, plan: NetworkPlan): Promise<void> {
   }
 }
 
-function liveRecord(definition: IdentifiedDefinition, state: LiveRecord['state']): LiveRecord {
+/** The record of what is done with a definition on the host. */
+export function liveRecord(definition: IdentifiedDefinition, state: LiveRecord['state']): LiveRecord {
   const { uuid, name, bridge } = planOf(definition);
   return { uuid, name, bridge, state, xml: formatNetwork(definition) };
 }
@@ -241,7 +242,7 @@ function liveRecord(definition: IdentifiedDefinition, state: LiveRecord['state']
  * What the live definition says beyond the saved one: the NAT ports, as
  * libvirt fills them in so that guests never own privileged ports.
  */
-function withLiveDefaults(definition: IdentifiedDefinition): IdentifiedDefinition {
+export function withLiveDefaults(definition: IdentifiedDefinition): IdentifiedDefinition {
   const { forward } = definition;
   if (forward?.mode !== 'nat' || forward.nat?.port !== undefined || !translatesAddresses(definition)) return definition;
   return { ...definition, forward: { ...forward, nat: { ...forward.nat, port: { start: 1024, end: 65535 } } } };

@@ -17,7 +17,9 @@ import type { IdentifiedDefinition } from './identity.js';
 import { create, define, planOf, setAutostart, start, stop, undefine, type Estate } from './lifecycle.js';
 import { liveXml } from './port-book.js';
 import { openPortCalls, type PortCalls } from './port-calls.js';
+import { getMetadata, setMetadata } from './metadata.js';
 import type { NetworkRecord } from './register.js';
+import { pendingParts, tryDefinition, update } from './update.js';
 
 /** A driver in this process. */
 export class LocalNetworkDriver implements NetworkDriver {
@@ -64,9 +66,10 @@ export class LocalNetworkDriver implements NetworkDriver {
     return { network: handleOf(record), warnings };
   };
 
-  networkDefineXml: NetworkDriver['networkDefineXml'] = async ({ xml, validate }) => {
-    const { record, warnings } = await define(this.estate, xml, validate);
-    return { network: handleOf(record), warnings, pending: [], changes: [] };
+  networkDefineXml: NetworkDriver['networkDefineXml'] = async ({ xml, validate, dryRun }) => {
+    if (dryRun === true) return tryDefinition(this.estate, xml, validate);
+    const { record, definition, warnings } = await define(this.estate, xml, validate);
+    return { network: handleOf(record), warnings, pending: pendingParts(record, definition), changes: [] };
   };
 
   networkUndefine: NetworkDriver['networkUndefine'] = async ({ network }) => {
@@ -127,11 +130,14 @@ export class LocalNetworkDriver implements NetworkDriver {
 
   networkReleaseDhcpLease: NetworkDriver['networkReleaseDhcpLease'] = () => notYet();
 
-  networkUpdate: NetworkDriver['networkUpdate'] = () => notYet();
+  networkUpdate: NetworkDriver['networkUpdate'] = async (request) => update(this.estate, this.find(request.network), request);
 
-  networkGetMetadata: NetworkDriver['networkGetMetadata'] = () => notYet();
+  networkGetMetadata: NetworkDriver['networkGetMetadata'] = async (request) => ({ metadata: getMetadata(this.find(request.network), request) });
 
-  networkSetMetadata: NetworkDriver['networkSetMetadata'] = () => notYet();
+  networkSetMetadata: NetworkDriver['networkSetMetadata'] = async (request) => {
+    await setMetadata(this.estate, this.find(request.network), request);
+    return {};
+  };
 
   watchNetworkEvents: NetworkDriver['watchNetworkEvents'] = () => notYet();
 

@@ -46,10 +46,12 @@ export function refuseOverlap(
 /** The subnets of the other networks that stand or are coming up. */
 function* subnetsOfOthers(register: Register, record: NetworkRecord): Generator<Occupied> {
   for (const other of register.all()) {
-    const definition = other.live ?? other.rising;
-    if (other === record || definition === undefined) continue;
-    for (const ip of definition.ips) {
-      yield { subnet: subnetOfIp(ip), by: `interface ${definition.bridge?.name} of network '${other.name}'` };
+    if (other === record) continue;
+    // One that is being changed has what it had and what it will have.
+    for (const definition of [other.live, other.rising]) {
+      for (const ip of definition?.ips ?? []) {
+        yield { subnet: subnetOfIp(ip), by: `interface ${definition?.bridge?.name} of network '${other.name}'` };
+      }
     }
   }
 }

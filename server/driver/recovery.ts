@@ -7,6 +7,7 @@ import { formatNetwork, parseNetwork } from '../../shared/definition/index.js';
 import { subnetsOverlap, subnetOf } from '../../shared/address.js';
 import type { Standing } from './host.js';
 import { identify, type IdentifiedDefinition } from './identity.js';
+import { settleChange } from './change.js';
 import { define, planOf, start, type Estate } from './lifecycle.js';
 import { parseSubnet } from './overlap.js';
 import { recoverPorts } from './port-revival.js';
@@ -65,8 +66,10 @@ async function adoptAll(estate: Estate, live: LiveRecord[]): Promise<void> {
 }
 
 /** Takes over one network, or undoes what a daemon that was killed left of it. */
-async function adopt(estate: Estate, record: LiveRecord, definition: IdentifiedDefinition, standing: Standing | undefined): Promise<void> {
+async function adopt(estate: Estate, left: LiveRecord, definition: IdentifiedDefinition, found: Standing | undefined): Promise<void> {
   const plan = planOf(definition);
+  const record = await settleChange(estate, left, plan.bridge === '' || found?.bridge === true);
+  const standing = record === left ? found : (await estate.host.observe([plan])).standing[0];
   // Where a network has no bridge of its own, there is none that could be gone.
   if (record.state !== 'running' || (plan.bridge !== '' && !standing?.bridge)) {
     await estate.host.tearDown(plan, { forget: false });

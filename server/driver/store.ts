@@ -23,10 +23,17 @@ export interface LiveRecord {
   name: string;
   /** The bridge's name; empty if the network has none. */
   bridge: string;
-  /** starting and stopping: undo what stands; running: adopt it. */
-  state: 'starting' | 'running' | 'stopping';
+  /**
+   * starting and stopping: undo what stands; running: adopt it; updating: what
+   * stands is between `xml` and `next`: bring it back to `xml`.
+   */
+  state: 'starting' | 'running' | 'stopping' | 'updating';
   /** The live definition. */
   xml: string;
+  /** While updating: what it is changed to. */
+  next?: string;
+  /** What is to be saved as well, because it belongs to the same change: save it. */
+  saved?: string;
 }
 
 /**

@@ -10,7 +10,7 @@
  *     VAR/dnsmasq/servers          the upstream servers of all networks
  *     RUN/dnsmasq/NAME.pid
  */
-import { readdir, rm } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { HostLease, NetworkPlan } from '../driver/host.js';
@@ -19,7 +19,7 @@ import type { Commands } from './command.js';
 import { chooseAccount } from './dnsmasq/account.js';
 import { needsDnsmasq, renderConf, type DnsmasqAccount, type DnsmasqFiles } from './dnsmasq/conf.js';
 import { renderHosts, renderNames } from './dnsmasq/hosts.js';
-import { findProcess, reloadProcess, startProcess, stopProcess } from './dnsmasq/process.js';
+import { findProcess, reloadProcess, startProcess, stopProcess, testConf } from './dnsmasq/process.js';
 import { openUpstream } from './dnsmasq/upstream.js';
 import { prepareFolder, replaceFile } from '../files.js';
 import { readLeases } from './leases.js';
@@ -40,6 +40,14 @@ export interface Dnsmasq {
   write(plan: NetworkPlan, rendered: Rendered): Promise<void>;
   /** Starts a network's dnsmasq from its files; the bridge must be up. @throws {NetworkError} with its own words */
   start(plan: NetworkPlan): Promise<void>;
+  /**
+   * Brings a network's files and its dnsmasq from one plan to another. One whose
+   * configuration stays reads its hosts again; else it is restarted, and
+   * without its files it ends. The leases stay.
+   *
+   * @throws {NetworkError} with its own words
+   */
+  change(before: NetworkPlan, after: NetworkPlan): Promise<void>;
   /** Ends a network's dnsmasq and removes its files; the leases only if they are to be forgotten. */
   stop(plan: NetworkPlan, options: { forget: boolean }): Promise<void>;
   /** Whether a network's dnsmasq runs, or it needs none. */
@@ -87,10 +95,14 @@ class LocalDnsmasq implements Dnsmasq {
     return { conf: renderConf(plan, this.filesOf(plan), this.account), hosts: renderHosts(plan), names: renderNames(plan) };
   }
 
-  async write(plan: NetworkPlan, { conf, hosts, names }: Rendered): Promise<void> {
+  write(plan: NetworkPlan, rendered: Rendered): Promise<void> {
+    return this.writeSome(plan, rendered, ['conf', 'hosts', 'names']);
+  }
+
+  private async writeSome(plan: NetworkPlan, rendered: Rendered, which: (keyof Rendered)[]): Promise<void> {
     const files = this.filesOf(plan);
     try {
-      await Promise.all([replaceFile(files.conf, conf, 0o600), replaceFile(files.hosts, hosts, 0o644), replaceFile(files.names, names, 0o644)]);
+      await Promise.all(which.map((file) => replaceFile(files[file], rendered[file], file === 'conf' ? 0o600 : 0o644)));
     } catch (error) {
       throw new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot write dnsmasq's files of network '${plan.name}': ${(error as Error).message}`, { cause: error });
     }
@@ -98,6 +110,23 @@ class LocalDnsmasq implements Dnsmasq {
 
   start(plan: NetworkPlan): Promise<void> {
     return startProcess(this.commands, this.filesOf(plan));
+  }
+
+  async change(before: NetworkPlan, after: NetworkPlan): Promise<void> {
+    const [old, now] = [this.render(before), this.render(after)];
+    if (now === undefined) return old === undefined ? undefined : this.stop(after, { forget: false });
+    const files = this.filesOf(after);
+    if (await readFile(files.conf, 'utf8').catch(() => '') === now.conf && await findProcess(files) !== undefined) {
+      const changed = (['hosts', 'names'] as const).filter((file) => old?.[file] !== now[file]);
+      if (changed.length === 0) return;
+      await this.writeSome(after, now, [...changed]);
+      return reloadProcess(files);
+    }
+    await testConf(this.commands, files, now.conf);
+    // While one runs, the file says what it was started with: it ends first.
+    await stopProcess(files);
+    await this.write(after, now);
+    await this.start(after);
   }
 
   async stop(plan: NetworkPlan, { forget }: { forget: boolean }): Promise<void> {

@@ -19,7 +19,7 @@ import { readSysctl, setSysctl } from './sysctl.js';
 /** The host's forwarding. */
 export interface Forwarding {
   /**
-   * From now on a network needs it.
+   * From now on a network needs what its plan says, and no more than that.
    *
    * @throws {NetworkError} SYSTEM_ERROR if a setting cannot be written
    */
@@ -80,15 +80,21 @@ class HostForwarding implements Forwarding {
 
   async hold(plan: NetworkPlan): Promise<void> {
     this.adopt(plan);
-    for (const family of forwardedFamilies(plan)) await this.serial(() => this.turnOn(family));
+    const needed = forwardedFamilies(plan);
+    for (const family of needed) await this.serial(() => this.turnOn(family));
+    await this.drop(plan.uuid, families.filter((family) => !needed.includes(family)));
   }
 
   adopt(plan: NetworkPlan): void {
     for (const family of forwardedFamilies(plan)) this.users[family].add(plan.uuid);
   }
 
-  async release({ uuid }: NetworkPlan): Promise<void> {
-    for (const family of families) {
+  release({ uuid }: NetworkPlan): Promise<void> {
+    return this.drop(uuid, families);
+  }
+
+  private async drop(uuid: string, dropped: readonly Family[]): Promise<void> {
+    for (const family of dropped) {
       this.users[family].delete(uuid);
       if (this.users[family].size === 0 && this.before[family] !== undefined) await this.serial(() => this.putBack(family));
     }

@@ -5,7 +5,7 @@
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { formatSubnet, lastAddress, numberToAddress } from '../../shared/address.js';
-import { familyOfIp, subnetOfIp, subnetOfRoute } from '../../shared/definition/index.js';
+import { familyOfIp, subnetOfIp, subnetOfRoute, type Ip, type Route } from '../../shared/definition/index.js';
 import type { NetworkPlan } from '../driver/host.js';
 import { CommandError, type Commands } from './command.js';
 import { readInterfaces } from './proc.js';
@@ -37,19 +37,25 @@ export function renderBridge(plan: NetworkPlan): string {
 /** The `ip -batch` lines that give a bridge its addresses, set it up and add its routes. */
 export function renderAddresses(plan: NetworkPlan): string {
   const name = safeInterface(plan.bridge);
-  const addresses = plan.definition.ips.map((ip) => {
-    const subnet = subnetOfIp(ip);
-    const address = `${safeAddress(ip.address)}/${subnet.prefix}`;
-    // Nobody else can have the address yet, and dnsmasq cannot use it while the kernel looks for others.
-    if (familyOfIp(ip) === 'ipv6') return ['addr add', address, 'dev', name, 'nodad'];
-    const broadcast = subnet.prefix < 31 ? ['broadcast', numberToAddress(lastAddress(subnet), 'ipv4')] : [];
-    return ['addr add', address, ...broadcast, 'dev', name];
-  });
-  const routes = plan.definition.routes.map((route) => [
-    'route add', formatSubnet(subnetOfRoute(route)), 'via', safeAddress(route.gateway), 'dev', name,
-    'proto static metric', safeNumber(route.metric ?? 1, 1, 0xffffffff),
-  ]);
+  const addresses = plan.definition.ips.map((ip) => ['addr add', renderAddress(ip, name)]);
+  const routes = plan.definition.routes.map((route) => ['route add', renderRoute(route, name)]);
   return lines(...addresses, ['link set dev', name, 'up'], ...routes);
+}
+
+/** An address of a bridge, as `ip addr` takes it. */
+export function renderAddress(ip: Ip, bridge: string): string {
+  const subnet = subnetOfIp(ip);
+  const address = `${safeAddress(ip.address)}/${subnet.prefix}`;
+  // Nobody else can have the address yet, and dnsmasq cannot use it while the kernel looks for others.
+  if (familyOfIp(ip) === 'ipv6') return `${address} dev ${bridge} nodad`;
+  const broadcast = subnet.prefix < 31 ? ` broadcast ${numberToAddress(lastAddress(subnet), 'ipv4')}` : '';
+  return `${address}${broadcast} dev ${bridge}`;
+}
+
+/** A route through a bridge, as `ip route` takes it. */
+export function renderRoute(route: Route, bridge: string): string {
+  const metric = safeNumber(route.metric ?? 1, 1, 0xffffffff);
+  return `${formatSubnet(subnetOfRoute(route))} via ${safeAddress(route.gateway)} dev ${bridge} proto static metric ${metric}`;
 }
 
 /**

@@ -31,6 +31,7 @@ import { safeInterface } from './safe-text.js';
 import { refuseUnsupported } from './support.js';
 import { openTraffic, type Traffic } from './traffic.js';
 import { openWayBack, together, type WayBack } from './undo.js';
+import { previewNetwork, updateNetwork, type Workshop } from './update/update.js';
 
 /** Where the Linux host keeps its files, and what it runs. */
 export interface LinuxHostOptions {
@@ -86,6 +87,12 @@ class LinuxHost implements Host {
     private readonly patient: Omit<Patient, 'standing' | 'lacks'>,
     private readonly log: Log,
   ) {}
+
+  /** What an update of a network works with. */
+  private get workshop(): Workshop {
+    const { commands, firewall, watch, dnsmasq, traffic, forwarding, log } = this;
+    return { commands, firewall, watch, dnsmasq, traffic, forwarding, log };
+  }
 
   probe(): Promise<HostReport> {
     return probeLinux(this.commands, this.firewall);
@@ -186,9 +193,9 @@ class LinuxHost implements Host {
     this.watch.guard(plan);
   }
 
-  update: Host['update'] = () => notYet();
+  update: Host['update'] = (before, after) => updateNetwork(this.workshop, before, after);
 
-  preview: Host['preview'] = () => notYet();
+  preview: Host['preview'] = (before, after) => previewNetwork(this.workshop, before, after);
 
   pool: Host['pool'] = () => notYet();
 

@@ -11,6 +11,7 @@ import { bandwidthLines, hasBandwidth, limitsSending, removeBandwidth } from './
 import { CommandError, type Commands } from './command.js';
 import { safeInterface } from './safe-text.js';
 import { runLines, type Line } from './tc.js';
+import { changeLines, linesDiffer } from './update/queues.js';
 
 /** What tc does for networks. */
 export interface Traffic {
@@ -22,6 +23,10 @@ export interface Traffic {
    * @throws {NetworkError} INTERNAL_ERROR with tc's words, and a hint of what the kernel needs
    */
   apply(plan: NetworkPlan): Promise<void>;
+  /** Whether tc is told something else of one plan than of another; undefined: of no network. */
+  differs(before: NetworkPlan | undefined, after: NetworkPlan): boolean;
+  /** Changes what tc does from one plan's to another's. @throws {NetworkError} as apply */
+  update(before: NetworkPlan, after: NetworkPlan): Promise<void>;
   /** Removes what is beside the bridge. */
   remove(plan: NetworkPlan): Promise<void>;
   /** What was asked of the kernel, or looked for, and is not there: `act_csum`. */
@@ -35,24 +40,31 @@ export function openTraffic(commands: Commands, log: Log): Traffic {
     if (completes) log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the kernel module act_csum or the program tc is missing');
     completes = false;
   };
+  const linesOf = (plan: NetworkPlan) => linesFor(commands, plan, completes && answersDhcp(plan), giveUp);
   return {
     require: async (plan) => {
       if (hasBandwidth(plan)) await commands.require('tc');
       else if (completes && answersDhcp(plan)) await commands.require('tc').catch(giveUp);
     },
     apply: async (plan) => {
-      try {
-        await runLines(commands, linesFor(commands, plan, completes && answersDhcp(plan), giveUp));
-      } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        throw new NetworkError(ErrorCode.INTERNAL_ERROR, `cannot control the traffic of network '${plan.name}': ${error.message}`, {
-          cause: error, hint: 'bandwidth needs the kernel modules sch_htb, sch_ingress and cls_u32, and act_police or else ifb and act_mirred',
-        });
-      }
+      await explained(plan, runLines(commands, linesOf(plan)));
     },
+    differs: (before, after) => linesDiffer(before === undefined ? [] : linesOf(before), linesOf(after)),
+    update: (before, after) => explained(after, changeLines(commands, after, linesOf(before), linesOf(after))),
     remove: (plan) => removeBandwidth(commands, plan),
     lacks: () => (completes ? [] : ['act_csum']),
   };
+}
+
+async function explained(plan: NetworkPlan, step: Promise<void>): Promise<void> {
+  try {
+    await step;
+  } catch (error) {
+    if (!(error instanceof CommandError)) throw error;
+    throw new NetworkError(ErrorCode.INTERNAL_ERROR, `cannot control the traffic of network '${plan.name}': ${error.message}`, {
+      cause: error, hint: 'bandwidth needs the kernel modules sch_htb, sch_ingress and cls_u32, and act_police or else ifb and act_mirred',
+    });
+  }
 }
 
 function linesFor(commands: Commands, plan: NetworkPlan, completes: boolean, giveUp: (error: unknown) => void): Line[] {

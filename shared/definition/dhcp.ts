@@ -79,14 +79,21 @@ export function rangeFault({ start, end }: { start: string; end: string }): stri
 const hostName = textValue("a name that begins with a letter or digit, of letters, digits, '-', '_' and '.'",
   /^[A-Za-z0-9][\p{L}\p{N}\p{M}_.-]*$/u, 253);
 
-/** `<host>` of `<dhcp>`, without the rules on who it is: an update may give less. */
-export const dhcpHost = element<DhcpHost>('host', {
+const hostFields = {
   mac: attribute('mac', typedMac),
   id: attribute('id', textValue("hexadecimal digits and ':'", /^[0-9a-fA-F:]*$/)),
   name: attribute('name', hostName),
+};
+
+/** `<host>` of `<dhcp>`, without the rules on who it is: an update may give less. */
+export const dhcpHost = element<DhcpHost>('host', {
+  ...hostFields,
   ip: attribute('ip', ipAddress, { required: ErrorCode.XML_ERROR }),
   lease,
 }, { readFirst: ['mac', 'id', 'name', 'ip'] });
+
+/** What one host of `<dhcp>` is found by: as much of it as an update gives. */
+export const dhcpHostKey = element<Partial<DhcpHost>>('host', { ...hostFields, ip: attribute('ip', ipAddress), lease }, { readFirst: ['mac', 'id', 'name', 'ip'] });
 
 /** `<dhcp>`. */
 export const dhcp: Field<Dhcp> = child(element<Dhcp>('dhcp', {

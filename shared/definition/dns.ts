@@ -8,6 +8,7 @@ import { element, type Field } from './codec/element.js';
 import { domainName, ipAddress, line, textValue, wholeNumber, yesOrNo } from './codec/values.js';
 import { describeMode, isManaged } from './modes.js';
 import type { NetworkRules } from './rule.js';
+import type { Report } from './codec/report.js';
 
 export interface Dns {
   /** On unless false. */
@@ -84,24 +85,38 @@ function numberOrNone(name: string, min: number): Field<number> {
   return mapped(number, (value) => (value === 0 ? undefined : value), (value) => value || undefined);
 }
 
-/** `<srv>`. */
-export const dnsSrv = element<Srv>('srv', {
-  service: attribute('service', textValue("letters, digits and _ - + / *", /^[\w\-+/*]+$/, 482), { required: detail, invalid: detail }),
-  protocol: attribute('protocol', textValue("letters, digits and - + /", /^[A-Za-z0-9\-+/]+$/), { required: detail, invalid: detail }),
+const serviceName = textValue("letters, digits and _ - + / *", /^[\w\-+/*]+$/, 482);
+const protocolName = textValue("letters, digits and - + /", /^[A-Za-z0-9\-+/]+$/);
+
+const srvFields = {
   domain: attribute('domain', domainName, { invalid: detail }),
   target: attribute('target', domainName, { invalid: detail }),
   port: numberOrNone('port', 1),
   priority: numberOrNone('priority', 0),
   weight: numberOrNone('weight', 0),
-}, {
-  rules: [(part, report) => {
-    for (const name of ['port', 'priority', 'weight'] as const) {
-      if (part.target === undefined && report.writes(part, name)) {
-        report.problem(detail, part, `'${name}' means nothing without 'target'; give a target or leave it out`, name);
-      }
+};
+
+function numbersNeedTarget(part: Partial<Srv>, report: Report): void {
+  for (const name of ['port', 'priority', 'weight'] as const) {
+    if (part.target === undefined && report.writes(part, name)) {
+      report.problem(detail, part, `'${name}' means nothing without 'target'; give a target or leave it out`, name);
     }
-  }],
-});
+  }
+}
+
+/** `<srv>`. */
+export const dnsSrv = element<Srv>('srv', {
+  service: attribute('service', serviceName, { required: detail, invalid: detail }),
+  protocol: attribute('protocol', protocolName, { required: detail, invalid: detail }),
+  ...srvFields,
+}, { rules: [numbersNeedTarget] });
+
+/** What `<srv>` records are found by: as much of one as an update gives. */
+export const dnsSrvKey = element<Partial<Srv>>('srv', {
+  service: attribute('service', serviceName, { invalid: detail }),
+  protocol: attribute('protocol', protocolName, { invalid: detail }),
+  ...srvFields,
+}, { rules: [numbersNeedTarget] });
 
 const hostname = element<{ value: string }>('hostname', { value: text(domainName, { required: detail, invalid: detail }) });
 
@@ -110,6 +125,9 @@ export const dnsHost = element<DnsHost>('host', {
   ip: attribute('ip', ipAddress, { required: detail, invalid: detail }),
   hostnames: childValues(hostname, { required: detail }),
 });
+
+/** What one host of `<dns>` is found by: its address, or names of it. */
+export const dnsHostKey = element<Partial<DnsHost>>('host', { ip: attribute('ip', ipAddress, { invalid: detail }), hostnames: childValues(hostname) });
 
 /** `<dns>`. */
 export const dns: Field<Dns> = child(element<Dns>('dns', {

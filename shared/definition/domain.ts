@@ -16,13 +16,16 @@ export interface Domain {
 }
 
 /** `<domain>`; one without a name is as good as none, as libvirt has it. */
-export const domain: Field<Domain> = child(element<Domain>('domain', {
+export const domainElement = element<Domain>('domain', {
   name: attribute('name', domainName, { emptyIsAbsent: true }),
   localOnly: attribute('localOnly', yesOrNo),
   register: attribute('register', yesOrNo),
 }, {
   finish: (part) => ((part.name as string | undefined) === undefined ? undefined : part),
-}));
+});
+
+/** The field of a network. */
+export const domain: Field<Domain> = child(domainElement);
 
 export const domainRules: NetworkRules = {
   driver: [

@@ -6,12 +6,15 @@
  */
 export { parseNetwork, parsePart, validateNetwork, type ParsedNetwork, type ParseOptions } from './parse.js';
 export { formatNetwork, type FormatOptions } from './format.js';
+export { applyUpdate, updateCommands, updateSections, type Update, type UpdateCommandWord, type UpdateSectionWord } from './update.js';
+export { differences } from './difference.js';
 export { describeProblem } from './codec/report.js';
 export { xmlLimits } from './xml/scan.js';
 export { describeMode, isManaged, networkMode, usesHostBridge, type NetworkMode } from './modes.js';
 export { familyOfIp, prefixOfIp, servesDhcp, subnetOfIp, type Ip } from './ip.js';
 export { prefixOfRoute, subnetOfRoute, type Route } from './route.js';
 export { namespaceOf, type ForeignElement } from './metadata.js';
+export { formatMetadata, withMetadata } from './metadata-element.js';
 export { dhcpHost, dhcpRange } from './dhcp.js';
 export { dnsHost, dnsSrv, dnsTxt } from './dns.js';
 export { formatPciAddress, forwardInterface } from './forward.js';

@@ -43,6 +43,11 @@ export function namespaceOf({ name, attributes }: ForeignElement): string {
   return attributes.find((attribute) => attribute.name === declaration)?.value ?? '';
 }
 
+/** An element of a document as it is kept. */
+export function foreignElement(source: XmlElement): ForeignElement {
+  return withDeclarations(source);
+}
+
 /** An element that says itself which namespaces it uses, whoever declared them around it. */
 function withDeclarations(source: XmlElement): ForeignElement {
   const missing = new Map<string, string>();
@@ -98,7 +103,8 @@ function keepsSpace(source: XmlElement): boolean {
   return false;
 }
 
-function toXml({ name, attributes, children }: ForeignElement): XmlElement {
+/** A kept element as one of a document. */
+export function toXml({ name, attributes, children }: ForeignElement): XmlElement {
   const element = newElement(name);
   element.foreign = true;
   element.attributes = attributes.map((attribute) => ({ ...attribute, offset: -1 }));

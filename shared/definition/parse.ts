@@ -7,6 +7,7 @@ import { Report } from './codec/report.js';
 import { driverRules, network, parserRules, settleNetwork, type NetworkDefinition } from './network.js';
 import { applyRules } from './rule.js';
 import { readXml } from './xml/read.js';
+import type { XmlElement } from './xml/tree.js';
 
 /** How strictly a document is read. */
 export interface ParseOptions {
@@ -46,6 +47,36 @@ export function parseNetwork(xml: string, options: ParseOptions = {}): ParsedNet
   return { definition, warnings: report.warnings };
 }
 
+/** A document whose root is one element of the format, known to be of the right name but not read yet. */
+export interface OpenedPart {
+  root: XmlElement;
+  report: Report;
+}
+
+/**
+ * Opens a document whose root must have this name.
+ *
+ * @throws {NetworkError} XML_DETAIL if it is no XML, XML_ERROR if the root is another
+ */
+export function openPart(xml: string, name: string): OpenedPart {
+  const { root, positions } = readXml(xml);
+  const report = new Report(positions);
+  if (formatName(root) !== name) {
+    report.problemAt(ErrorCode.XML_ERROR, root, `expected element <${name}> at the root, found <${root.name}>`);
+    throw report.error();
+  }
+  return { root, report };
+}
+
+/** Reads an opened part. No rule that looks at a whole network applies. @throws {NetworkError} as {@link parseNetwork} */
+export function readPart<T extends object>({ root, report }: OpenedPart, codec: ElementCodec<T>): T {
+  const part = codec.read(root, report);
+  const error = report.error();
+  if (error !== undefined) throw error;
+  if (part === undefined) throw new NetworkError(ErrorCode.XML_ERROR, `element <${codec.name}> says nothing`);
+  return part;
+}
+
 /**
  * Reads a document whose root is one element of the format, such as the
  * `<host>` or `<portgroup>` of an update. No rule that looks at a whole network
@@ -54,16 +85,7 @@ export function parseNetwork(xml: string, options: ParseOptions = {}): ParsedNet
  * @throws {NetworkError} as {@link parseNetwork}
  */
 export function parsePart<T extends object>(xml: string, codec: ElementCodec<T>): T {
-  const { root, positions } = readXml(xml);
-  const report = new Report(positions);
-  if (formatName(root) !== codec.name) {
-    report.problemAt(ErrorCode.XML_ERROR, root, `expected element <${codec.name}> at the root, found <${root.name}>`);
-  }
-  const part = report.count === 0 ? codec.read(root, report) : undefined;
-  const error = report.error();
-  if (error !== undefined) throw error;
-  if (part === undefined) throw new NetworkError(ErrorCode.XML_ERROR, `element <${codec.name}> says nothing`);
-  return part;
+  return readPart(openPart(xml, codec.name), codec);
 }
 
 /**

@@ -4,9 +4,12 @@
  * which one it is given.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { ErrorCode } from '../../shared/errors.js';
 import type { Network, NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
 import { describePorts } from './ports.js';
+import { describeMetadata } from './metadata.js';
+import { refused } from './refused.js';
+import { describeUpdates } from './update.js';
 
 /** A driver under test, with the way to let it go. */
 export interface Subject {
@@ -29,14 +32,6 @@ function document(name: string, n: number, parts: { uuid?: string; bridge?: stri
 
 const unknownUuid = '00000000-1111-2222-3333-444444444444';
 const otherUuid = '00000000-1111-2222-3333-555555555555';
-
-/** Says that a call is refused with this error. */
-async function refused(call: Promise<unknown>, code: ErrorCode, words: RegExp): Promise<void> {
-  const error = await call.then(() => undefined, (reason: unknown) => reason);
-  expect(error).toBeInstanceOf(NetworkError);
-  const { code: found, message } = error as NetworkError;
-  expect({ code: ErrorCode[found], message }).toEqual({ code: ErrorCode[code], message: expect.stringMatching(words) });
-}
 
 /**
  * Describes the conformance of one kind of driver.
@@ -294,5 +289,8 @@ export function describeConformance(title: string, open: () => Promise<Subject>)
       await driver.networkUndefine({ network });
       expect(await names()).not.toContain('conf-race');
     });
+
+    describeUpdates(() => driver);
+    describeMetadata(() => driver);
   });
 }

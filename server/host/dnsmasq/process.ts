@@ -7,6 +7,7 @@
 import { readFile, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
+import { replaceFile } from '../../files.js';
 import { CommandError, type Commands } from '../command.js';
 import type { DnsmasqFiles } from './conf.js';
 
@@ -21,9 +22,30 @@ const timeToEndMs = { SIGTERM: 3000, SIGKILL: 2000 } as const;
  *
  * @throws {NetworkError} INTERNAL_ERROR with its own words
  */
-export async function startProcess(commands: Commands, { conf }: Traces): Promise<void> {
+export function startProcess(commands: Commands, { conf }: Traces): Promise<void> {
+  return runDnsmasq(commands, [`--conf-file=${conf}`]);
+}
+
+/**
+ * Lets dnsmasq read a configuration before the one that runs is ended for it.
+ *
+ * @throws {NetworkError} INTERNAL_ERROR with its own words
+ */
+export async function testConf(commands: Commands, { conf }: Traces, text: string): Promise<void> {
+  const draft = `${conf}.draft`;
   try {
-    await commands.run('dnsmasq', [`--conf-file=${conf}`]);
+    await replaceFile(draft, text, 0o600).catch((cause: Error) => {
+      throw new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot write ${draft}: ${cause.message}`, { cause });
+    });
+    await runDnsmasq(commands, ['--test', `--conf-file=${draft}`]);
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+async function runDnsmasq(commands: Commands, argv: string[]): Promise<void> {
+  try {
+    await commands.run('dnsmasq', argv);
   } catch (error) {
     if (!(error instanceof CommandError)) throw error;
     const words = error.words.replace(/^dnsmasq: /gm, '');

@@ -70,6 +70,11 @@ class Successor implements Firewall {
     for (const each of this.former ?? []) for (const plan of plans) await each.remove(plan);
   }
 
+  async update(before: NetworkPlan, after: NetworkPlan): Promise<void> {
+    await this.chosen.update(before, after);
+    for (const each of this.former ?? []) await each.remove(after);
+  }
+
   async remove(plan: NetworkPlan): Promise<void> {
     await together(...[this.chosen, ...this.former ?? []].map((each) => each.remove(plan)));
   }

@@ -23,6 +23,12 @@ export interface Firewall {
    */
   apply(plans: readonly NetworkPlan[]): Promise<void>;
 
+  /**
+   * Changes a network's rules from one plan's to another's, in one step, and
+   * touches no chain that is the same in both. Doing it twice is the same as once.
+   */
+  update(before: NetworkPlan, after: NetworkPlan): Promise<void>;
+
   /** Takes away a network's rules, or what is left of them. */
   remove(plan: NetworkPlan): Promise<void>;
 

@@ -45,6 +45,11 @@ class Iptables implements Firewall {
     await this.change(plans.filter(isGuarded), chainsOf);
   }
 
+  /** Chains that the network has no more go with the change, as the bridge's suffix names them. */
+  async update(_: NetworkPlan, after: NetworkPlan): Promise<void> {
+    await this.apply([after]);
+  }
+
   async remove(plan: NetworkPlan): Promise<void> {
     await this.change([plan].filter(isGuarded), () => []);
   }

@@ -60,13 +60,30 @@ export function renderBase(): string {
 
 /** The commands that guard a network. They hold whether or not its rules are there. */
 export function renderNetwork(plan: NetworkPlan): string {
-  const bridge = safeInterface(plan.bridge);
-  return script(chainsOf(plan).flatMap(({ map, name, rules }) => [
+  return renderChains(chainsOf(plan), safeInterface(plan.bridge));
+}
+
+function renderChains(chains: readonly NetworkChain[], bridge: string): string {
+  return script(chains.flatMap(({ map, name, rules }) => [
     `add chain ${table} ${name} { comment "${bridge}"; }`,
     `flush chain ${table} ${name}`,
     ...rules.map((rule) => `add rule ${table} ${name} ${rule}`),
     `add element ${table} ${map} { "${bridge}" : jump ${name} }`,
   ]));
+}
+
+/**
+ * The commands that lead from one plan's rules to another's of the same
+ * network. What is the same in both is not touched; what goes goes whether or
+ * not it is there.
+ */
+export function renderUpdate(before: NetworkPlan, after: NetworkPlan): string {
+  const bridge = safeInterface(after.bridge);
+  const [old, wanted] = [chainsOf(before), chainsOf(after)];
+  const gone = old.filter(({ name }) => !wanted.some((chain) => chain.name === name));
+  const changed = wanted.filter(({ name, rules }) => old.find((chain) => chain.name === name)?.rules.join('\n') !== rules.join('\n'));
+  return renderChains(changed, bridge)
+    + renderChains(gone, bridge) + renderDeletion(gone.map(({ map }) => ({ map, key: bridge })), gone.map(({ name }) => name));
 }
 
 /** The commands that take away all of a network's rules. They fail if one is missing. */

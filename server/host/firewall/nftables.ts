@@ -7,7 +7,7 @@ import type { NetworkPlan } from '../../driver/host.js';
 import { CommandError, type Commands } from '../command.js';
 import { openGathering } from '../gather.js';
 import type { Firewall, Notice } from './firewall.js';
-import { chainName, chainsOf, maps, renderBase, renderDeletion, renderEnd, renderNetwork, renderRemoval, table } from './nftables-rules.js';
+import { chainName, chainsOf, maps, renderBase, renderDeletion, renderEnd, renderNetwork, renderRemoval, renderUpdate, table } from './nftables-rules.js';
 import { openSeen } from './seen.js';
 
 /** What stands of our table. */
@@ -59,6 +59,17 @@ class Nftables implements Firewall {
 
   async apply(plans: readonly NetworkPlan[]): Promise<void> {
     await Promise.all(plans.filter((plan) => chainsOf(plan).length > 0).map((plan) => this.applying.add(plan)));
+  }
+
+  async update(before: NetworkPlan, after: NetworkPlan): Promise<void> {
+    const rules = renderUpdate(before, after);
+    if (rules === '') return;
+    await this.serial(async () => {
+      this.seen.forget(after.uuid);
+      // On a table that is not as it was thought to be, all of the network's rules are made anew.
+      if (this.baseStands !== true || !await this.attempt(rules)) await this.loadOnWhatStands([after], rules + renderNetwork(after));
+      this.baseStands = true;
+    });
   }
 
   async remove(plan: NetworkPlan): Promise<void> {

@@ -24,6 +24,9 @@ export function openNone(hint: string): Firewall {
     apply: async (plans) => {
       if (plans.some(needsRules)) await refuse();
     },
+    update: async (_, after) => {
+      if (needsRules(after)) await refuse();
+    },
     remove: async () => undefined,
     present: async (plans) => plans.map((plan) => !needsRules(plan)),
     holdsAny: async () => false,

@@ -144,7 +144,8 @@ class RuleWatch implements Watch {
   private async repair(plans: NetworkPlan[]): Promise<boolean> {
     if (plans.length === 0) return false;
     const present = await this.firewall.present(plans);
-    const missing = plans.filter(({ uuid }, index) => !present[index]! && this.guarded.has(uuid));
+    // What a network needs may have changed since the look began.
+    const missing = plans.flatMap(({ uuid }, index) => (present[index]! ? [] : this.guarded.get(uuid) ?? []));
     if (missing.length === 0) return false;
     await this.firewall.apply(missing);
     this.log.warn({ networks: missing.map(({ name }) => name) }, 'another program changed the firewall rules of networks: applied again');

@@ -5,6 +5,7 @@
  */
 import type { NetworkPlan } from '../../driver/host.js';
 import type { Firewall, Notice } from '../firewall/firewall.js';
+import { forwardedFamilies } from '../forwarding.js';
 import { together } from '../undo.js';
 
 /** Another program's firewall that has a place for our networks. */
@@ -36,6 +37,11 @@ export function besideNeighbours(firewall: Firewall, neighbours: readonly Neighb
       if (firewall.name === 'iptables') await firewall.apply(plans);
       await applyBeside(plans);
       if (firewall.name !== 'iptables') await firewall.apply(plans);
+    },
+    async update(before, after) {
+      await firewall.update(before, after);
+      // Of what a place goes by, only the families change while a network stands.
+      if (forwardedFamilies(after).join() !== forwardedFamilies(before).join()) await applyBeside([after]);
     },
     async remove(plan) {
       // Each runs whatever becomes of the other.

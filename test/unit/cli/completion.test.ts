@@ -27,7 +27,7 @@ async function offers(line: string, scene: Scene = { driver }): Promise<string[]
 describe('the answers', () => {
   it.each([
     ['st', ['start', 'stop']],
-    ['net-d', ['net-define', 'net-destroy', 'net-dumpxml', 'net-dhcp-leases']],
+    ['net-d', ['net-define', 'net-destroy', 'net-dumpxml', 'net-desc', 'net-dhcp-leases']],
     ['start ', ['lab']],
     ['start lab ', ['lab']],
     ['destroy ', ['default']],

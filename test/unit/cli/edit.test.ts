@@ -48,7 +48,9 @@ describe('with an editor', () => {
 
   it('says that an active network changes later', async () => {
     await writeEditor('echo "<!-- x -->" >> "$file"');
-    expect((await edit('live')).err).toBe('hint: network live is active: it uses the new definition from its next start\n');
+    expect((await edit('live')).err).toBe('hint: network live is active, and all of its definition is live\n');
+    driver.pending.push('bridge/@stp', 'ip[2]');
+    expect((await edit('live')).err).toBe('hint: network live is active; these parts wait for its next start, all others are live: bridge/@stp, ip[2]\n');
   });
 
   it('prefers VISUAL, takes arguments, and fails well without an editor', async () => {

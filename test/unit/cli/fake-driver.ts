@@ -4,7 +4,7 @@
  * XML, but for a name in it.
  */
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
-import type { DhcpLease, Network, NetworkDriver, NetworkSummary } from '../../../shared/gen/vnet/v1/network_driver.js';
+import type { DhcpLease, HostChange, Network, NetworkDriver, NetworkSummary } from '../../../shared/gen/vnet/v1/network_driver.js';
 
 /** A network of the fake. Tests may put any text into it. */
 export interface FakeNetwork extends NetworkSummary {
@@ -18,6 +18,12 @@ export interface FakeDriver extends NetworkDriver {
   networks: Map<string, FakeNetwork>;
   /** What the next document is warned of. */
   warnings: string[];
+  /** What of the next definition waits. */
+  pending: string[];
+  /** What the next change does to the host. */
+  changes: HostChange[];
+  /** The updates and settings that were asked for. */
+  asked: object[];
 }
 
 /** A network of this name, its other fields as given. */
@@ -38,6 +44,10 @@ export function documentOf(name: string): string {
 export function fakeDriver(...found: FakeNetwork[]): FakeDriver {
   const networks = new Map(found.map((one) => [one.network.name, one]));
   const warnings: string[] = [];
+  const pending: string[] = [];
+  const changes: HostChange[] = [];
+  const asked: object[] = [];
+  const metadata = new Map<string, string>();
   const invalid = (message: string) => new NetworkError(ErrorCode.OPERATION_INVALID, message);
   const get = ({ network }: { network?: Network | undefined }) => byName(network!.name);
   const byName = (name: string) => {
@@ -57,7 +67,7 @@ export function fakeDriver(...found: FakeNetwork[]): FakeDriver {
     return { network: one.network, warnings: warnings.splice(0) };
   };
   const driver: Partial<FakeDriver> = {
-    networks, warnings,
+    networks, warnings, pending, changes, asked,
     open: async () => ({ driver: 'test', hostname: 'here', version: '9.8.7' }),
     listAllNetworks: async (filter) => ({
       networks: [...networks.values()].filter((one) => (['active', 'persistent', 'autostart'] as const).every((field) => filter[field] === undefined || filter[field] === one[field])),
@@ -68,7 +78,28 @@ export function fakeDriver(...found: FakeNetwork[]): FakeDriver {
       if (one === undefined) throw new NetworkError(ErrorCode.NO_NETWORK, `no network with matching uuid '${uuid}'`);
       return { network: one.network };
     },
-    networkDefineXml: async ({ xml }) => ({ ...await make(xml, { persistent: true }), pending: [], changes: [] }),
+    networkDefineXml: async ({ xml, dryRun }) => {
+      const told = { pending: pending.splice(0), changes: changes.splice(0) };
+      if (dryRun === true) return { network: { name: 'tried', uuid: '' }, warnings: [], ...told };
+      return { ...make(xml, { persistent: true }), ...told };
+    },
+    networkUpdate: async ({ network, ...request }) => {
+      const { active } = byName(network!.name);
+      asked.push(request);
+      const { live, config } = request.live || request.config ? request : { live: active, config: !active };
+      return { live, config, changes: changes.splice(0) };
+    },
+    networkGetMetadata: async ({ type, uri }) => {
+      const found = metadata.get(`${type} ${uri}`);
+      if (found === undefined) throw new NetworkError(ErrorCode.NO_NETWORK_METADATA, 'Requested metadata element is not present');
+      return { metadata: found };
+    },
+    networkSetMetadata: async ({ network: _, ...request }) => {
+      asked.push(request);
+      if (request.metadata === '') metadata.delete(`${request.type} ${request.uri}`);
+      else metadata.set(`${request.type} ${request.uri}`, request.metadata);
+      return {};
+    },
     networkCreateXml: async ({ xml }) => make(xml, { persistent: false, active: true }),
     networkCreate: async (request) => {
       const one = get(request);

@@ -683,7 +683,10 @@ export interface NetworkDefineXmlRequest {
 
 /** The network defined. */
 export interface NetworkDefineXmlResponse {
-  /** Its name and UUID. */
+  /**
+   * Its name and UUID. With `dry_run` the UUID of a new network is empty unless
+   * the document gives it.
+   */
   network:
     | Network
     | undefined;
