@@ -7,6 +7,7 @@ import { canonicalUuid } from '../shared/address.js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import type { DhcpLease, Network as NetworkHandle, NetworkDriver, NetworkSummary, OpenResponse } from '../shared/gen/vnet/v1/network_driver.js';
 import { connect, type ConnectedDriver, type ConnectOptions } from './connect.js';
+import { watchEvents, type NetworkEvent, type WatchOptions } from './watch.js';
 
 /** Which networks to list. A field that is left out lets both kinds through. */
 export interface NetworkFilter {
@@ -67,6 +68,7 @@ export class Connection {
   /** The driver underneath, for what this API does not offer. */
   readonly driver: NetworkDriver;
   readonly #close: () => Promise<void>;
+  readonly #closed = new AbortController();
 
   /** Puts the object API on a driver that is connected already. */
   constructor(connected: ConnectedDriver) {
@@ -141,8 +143,25 @@ export class Connection {
     return { network: this.#found(answer), warnings: answer.warnings };
   }
 
-  /** Lets go of the host. The networks stay. */
+  /**
+   * Tells of what happens to networks until the signal or the end of the
+   * connection ends it:
+   *
+   *     for await (const { kind, network } of connection.watch()) ...
+   *
+   * The first event is SUBSCRIBED. A connection that breaks is made again by
+   * itself, and nothing is missed, or an event RESYNC says that something was.
+   *
+   * @throws {NetworkError} NO_NETWORK; what the first attempt fails with
+   */
+  watch(options: WatchOptions = {}): AsyncGenerator<NetworkEvent, void, undefined> {
+    const signals = [this.#closed.signal, ...(options.signal === undefined ? [] : [options.signal])];
+    return watchEvents(this.driver, { ...options, signal: AbortSignal.any(signals) });
+  }
+
+  /** Lets go of the host, and ends what watches it. The networks stay. */
   close(): Promise<void> {
+    this.#closed.abort();
     return this.#close();
   }
 
@@ -243,6 +262,11 @@ export class Network {
    */
   async leases(options: { mac?: string } = {}): Promise<DhcpLease[]> {
     return (await this.#driver.networkGetDhcpLeases({ network: this.#handle, mac: options.mac ?? '' })).leases;
+  }
+
+  /** Takes a leased address back, so that another guest can get it. @throws {NetworkError} OPERATION_INVALID if it is not leased */
+  async releaseLease(address: string): Promise<void> {
+    await this.#driver.networkReleaseDhcpLease({ network: this.#handle, ipAddress: address });
   }
 
   /** All that a table shows of it, from one moment. @throws {NetworkError} NO_NETWORK */

@@ -1,7 +1,8 @@
 /** The package `vnetd` for programs: connect to a host's virtual networks. */
 export { connect, defaultTimeoutMs, type ConnectedDriver, type ConnectOptions } from './connect.js';
 export * from './connection.js';
+export type { NetworkEvent, WatchOptions } from './watch.js';
 export { ErrorCode, errorCodeName, NetworkError, type Problem } from '../shared/errors.js';
 export type { DhcpLease, NetworkDriver, NetworkSummary } from '../shared/gen/vnet/v1/network_driver.js';
-export { LeaseType } from '../shared/gen/vnet/v1/network_driver.js';
+export { EventKind, LeaseType } from '../shared/gen/vnet/v1/network_driver.js';
 export { version } from '../shared/version.js';

@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { Network, NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
+import { describeEvents } from './events.js';
 
 /** A driver under test, with the way to let it go. */
 export interface Subject {
@@ -52,6 +53,8 @@ export function describeConformance(title: string, open: () => Promise<Subject>)
       driver = subject.driver;
     });
     afterAll(() => subject?.close());
+
+    describeEvents(() => driver);
 
     const define = async (xml: string): Promise<Network> => (await driver.networkDefineXml({ xml, validate: false })).network!;
     const dump = async (network: Network, inactive = false): Promise<string> => (await driver.networkDumpXml({ network, inactive })).xml;
