@@ -15,7 +15,9 @@ import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
 import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
 import type { Firewall } from './firewall/firewall.js';
+import { openHostEvents, type HostEvents } from './events.js';
 import { openWatch, type Watch } from './firewall/watch.js';
+import { openLinkWatch, type LinkWatch } from './link-watch.js';
 import { ownBridges, raiseBridge, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
@@ -47,10 +49,12 @@ export interface LinuxHostOptions {
 /** Opens the Linux host in the network namespace of this process. Networks that stand are left alone. */
 export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const { varFolder, runFolder, resolvConf, log, commands = openCommands(options.toolPaths) } = options;
-  const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
+  const events = openHostEvents();
+  const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log, tell: events.tell });
   try {
     const firewall = await chooseFirewall(options.firewall ?? 'auto', commands);
-    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, openTraffic(commands, log), log);
+    const watch = openWatch(firewall, commands, log, ({ uuid }) => events.tell({ kind: 'repaired', network: uuid, what: 'firewall rules' }));
+    return new LinuxHost(commands, firewall, watch, openLinkWatch(commands, events.tell, log), events, dnsmasq, openTraffic(commands, log), log);
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -62,6 +66,8 @@ class LinuxHost implements Host {
     private readonly commands: Commands,
     private readonly firewall: Firewall,
     private readonly watch: Watch,
+    private readonly links: LinkWatch,
+    private readonly events: HostEvents,
     private readonly dnsmasq: Dnsmasq,
     private readonly traffic: Traffic,
     private readonly log: Log,
@@ -93,6 +99,7 @@ class LinuxHost implements Host {
       throw error;
     }
     this.watch.guard(plan);
+    this.links.guard(plan);
   }
 
   /** The bridge, and on it DHCP and DNS, and what tc does there. */
@@ -107,6 +114,7 @@ class LinuxHost implements Host {
   async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
     if (!isManaged(plan.definition)) return;
     this.watch.release(plan);
+    this.links.release(plan);
     const steps = [
       this.dnsmasq.stop(plan, options), removeBridge(this.commands, plan), this.traffic.remove(plan), this.firewall.remove(plan),
     ];
@@ -141,12 +149,14 @@ class LinuxHost implements Host {
     const [bridges, firewalls, processes] = await Promise.all([
       ownBridges(this.commands, plans), this.firewall.present(plans), Promise.all(plans.map((plan) => this.dnsmasq.runs(plan))),
     ]);
-    return plans.map((plan, index) => {
+    return Promise.all(plans.map(async (plan, index) => {
       const standing = { bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! };
       // Nothing more is asked of the host for a network that stands in full: it is guarded from here on.
       if (standing.bridge && standing.firewall) this.watch.guard(plan);
+      if (standing.bridge) this.links.guard(plan);
+      if (standing.bridge && standing.dnsmasq) await this.dnsmasq.adopt(plan);
       return standing;
-    });
+    }));
   }
 
   async refresh(plan: NetworkPlan, standing: Standing): Promise<void> {
@@ -170,15 +180,16 @@ class LinuxHost implements Host {
 
   reshape: Host['reshape'] = () => notYet();
 
-  releaseLease: Host['releaseLease'] = () => notYet();
+  releaseLease: Host['releaseLease'] = (plan, address) => this.dnsmasq.release(plan, address);
 
   diagnose: Host['diagnose'] = () => notYet();
 
-  nextEvents: Host['nextEvents'] = async () => [];
+  nextEvents: Host['nextEvents'] = () => this.events.next();
 
   async close(): Promise<void> {
-    await this.watch.close();
+    await Promise.all([this.watch.close(), this.links.close()]);
     this.dnsmasq.close();
+    this.events.close();
   }
 }
 

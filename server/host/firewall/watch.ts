@@ -27,9 +27,13 @@ const retryMs = 1000;
 /** How much longer than a look the rest after it is: our own changes are heard too, and hundreds of networks may be starting. */
 const restShare = 4;
 
-/** Opens a watch. It costs nothing until a network is guarded. */
-export function openWatch(firewall: Firewall, commands: Commands, log: Log): Watch {
-  return new RuleWatch(firewall, commands, log);
+/**
+ * Opens a watch. It costs nothing until a network is guarded.
+ *
+ * @param repaired is told of each network whose rules had to be applied again
+ */
+export function openWatch(firewall: Firewall, commands: Commands, log: Log, repaired: (plan: NetworkPlan) => void = () => undefined): Watch {
+  return new RuleWatch(firewall, commands, log, repaired);
 }
 
 class RuleWatch implements Watch {
@@ -44,7 +48,10 @@ class RuleWatch implements Watch {
   private checking: Promise<void> | undefined;
   private closed = false;
 
-  constructor(private readonly firewall: Firewall, private readonly commands: Commands, private readonly log: Log) {}
+  constructor(
+    private readonly firewall: Firewall, private readonly commands: Commands, private readonly log: Log,
+    private readonly repaired: (plan: NetworkPlan) => void,
+  ) {}
 
   guard(plan: NetworkPlan): void {
     if (policyOf(plan) === undefined || this.closed) return;
@@ -122,6 +129,7 @@ class RuleWatch implements Watch {
     if (missing.length === 0) return false;
     await this.firewall.apply(missing);
     this.log.warn({ networks: missing.map(({ name }) => name) }, 'another program changed the firewall rules of networks: applied again');
+    missing.forEach(this.repaired);
     return true;
   }
 }
