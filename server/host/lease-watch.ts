@@ -48,6 +48,8 @@ interface Followed {
   known: Map<string, HostLease>;
   /** When an address was found missing first, as performance.now() has it. */
   missing: Map<string, number>;
+  /** When it was last written, as performance.now() has it. */
+  touchedMs: number;
   timer: NodeJS.Timeout | undefined;
   restUntilMs: number;
   looking: boolean;
@@ -74,7 +76,9 @@ class FolderWatch implements LeaseWatch {
     try {
       this.watcher = watch(folder, { persistent: false }, (_, name) => {
         const file = name === null ? undefined : this.byName.get(name);
-        if (file !== undefined) this.soon(file, settleMs);
+        if (file === undefined) return;
+        file.touchedMs = performance.now();
+        this.soon(file, settleMs);
       }).on('error', (error) => this.poll(error));
     } catch (error) {
       this.poll(error);
@@ -83,7 +87,7 @@ class FolderWatch implements LeaseWatch {
 
   async follow(network: string, path: string): Promise<void> {
     this.unfollow(network);
-    const file: Followed = { network, path, known: new Map(), missing: new Map(), timer: undefined, restUntilMs: 0, looking: false, again: false };
+    const file: Followed = { network, path, known: new Map(), missing: new Map(), touchedMs: 0, timer: undefined, restUntilMs: 0, looking: false, again: false };
     file.known = keyed(standing(parseLeases((await readLeaseFile(path)).text), Date.now() / 1000));
     this.byNetwork.set(network, file);
     this.byName.set(basename(path), file);
@@ -134,7 +138,7 @@ class FolderWatch implements LeaseWatch {
       const { text, torn } = await readLeaseFile(file.path);
       // Not ours any more since it was opened.
       if (this.byNetwork.get(file.network) !== file) return;
-      this.compare(file, parseLeases(text), torn ? missingMs.torn : missingMs.whole);
+      this.compare(file, parseLeases(text), torn);
     } catch (error) {
       this.log.error({ err: error, path: file.path }, 'leases cannot be read');
     } finally {
@@ -145,10 +149,12 @@ class FolderWatch implements LeaseWatch {
     }
   }
 
-  private compare(file: Followed, found: HostLease[], patienceMs: number): void {
+  private compare(file: Followed, found: HostLease[], torn: boolean): void {
     const now = performance.now();
+    const patienceMs = torn ? missingMs.torn : missingMs.whole;
     const { changes, missing } = compareLeases(file.known, found, Date.now() / 1000);
-    const since = new Map(missing.map(({ address }) => [address, file.missing.get(address) ?? now]));
+    // In a file that looks torn it may be missing for each writing anew.
+    const since = new Map(missing.map(({ address }) => [address, Math.max(file.missing.get(address) ?? now, torn ? file.touchedMs : 0)]));
     const gone = missing.filter(({ address }) => now - since.get(address)! >= patienceMs);
     for (const { address } of gone) since.delete(address);
     file.missing = since;

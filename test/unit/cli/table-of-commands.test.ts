@@ -11,7 +11,7 @@ import { runVnet } from './run-vnet.js';
 const shown = commands.filter(({ hidden }) => hidden !== true);
 const virshWords = [
   'net-list', 'net-info', 'net-define', 'net-create', 'net-start', 'net-destroy', 'net-undefine', 'net-dumpxml', 'net-autostart',
-  'net-name', 'net-uuid', 'net-edit', 'net-dhcp-leases',
+  'net-name', 'net-uuid', 'net-edit', 'net-dhcp-leases', 'net-event',
 ];
 
 describe('the table', () => {
