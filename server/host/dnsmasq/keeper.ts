@@ -22,6 +22,9 @@ export interface Keeper {
 const roundMs = 1000;
 const turns = 8;
 
+/** Each how many rounds it is looked whether a process that is there has ended all the same: that costs ten times as much. */
+const thoroughRounds = 4;
+
 /** Between two starts of one process: at once at first, then this long, twice as long each time. In milliseconds. */
 const backOffMs = { first: 1000, longest: 60_000 };
 
@@ -51,6 +54,7 @@ class ProcessKeeper implements Keeper {
   private readonly kept = new Map<string, Kept>();
   /** Who is looked at next, in turn. */
   private round: Kept[] = [];
+  private rounds = 0;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(private readonly start: (files: DnsmasqFiles) => Promise<void>, private readonly tell: Tell, private readonly log: Log) {}
@@ -74,10 +78,14 @@ class ProcessKeeper implements Keeper {
   }
 
   private look(): void {
-    if (this.round.length === 0) this.round = [...this.kept.values()];
+    if (this.round.length === 0) {
+      this.round = [...this.kept.values()];
+      this.rounds += 1;
+    }
+    const thorough = this.rounds % thoroughRounds === 0;
     for (const kept of this.round.splice(0, Math.ceil(this.kept.size / turns))) {
       if (this.kept.get(kept.plan.uuid) !== kept || kept.starting !== undefined || performance.now() < kept.restUntilMs) continue;
-      if (kept.pid !== undefined && runs(kept.pid)) continue;
+      if (kept.pid !== undefined && runs(kept.pid, thorough)) continue;
       kept.starting = this.again(kept).finally(() => { kept.starting = undefined; });
     }
   }
@@ -106,11 +114,12 @@ class ProcessKeeper implements Keeper {
   }
 }
 
-/** Whether a process runs: of one that has ended and that nobody has taken note of, /proc tells no program. */
-function runs(pid: number): boolean {
+/** Whether a process runs. One that has ended and that its parent has not taken note of is there still, without memory. */
+function runs(pid: number, thorough: boolean): boolean {
   try {
-    return readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1]?.startsWith('Z') === false;
-  } catch {
-    return false;
+    process.kill(pid, 0);
+    return !thorough || !readFileSync(`/proc/${pid}/statm`, 'latin1').startsWith('0 ');
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }

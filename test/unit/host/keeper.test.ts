@@ -24,7 +24,7 @@ let broken: Error | undefined;
 async function start(): Promise<void> {
   starts += 1;
   if (broken !== undefined) throw broken;
-  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', `--conf-file=${files.conf}`], { stdio: 'ignore' });
+  const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', `--conf-file=${files.conf}`], { stdio: 'ignore' });
   running = child;
   await new Promise((resolve) => child.once('spawn', resolve));
   await writeFile(files.pid, `${child.pid}\n`);
