@@ -12,6 +12,7 @@ import {
 import { updateCommands, updateSections, type UpdateCommandWord, type UpdateSectionWord } from '../shared/update-words.js';
 import { connect, type ConnectedDriver, type ConnectOptions } from './connect.js';
 import { createPort, NetworkPort, portOf, type MadePort, type PortOptions } from './port.js';
+import { watchEvents, type NetworkEvent, type WatchOptions } from './watch.js';
 
 /** Which networks to list. A field that is left out lets both kinds through. */
 export interface NetworkFilter {
@@ -124,6 +125,7 @@ export class Connection {
   /** The driver underneath, for what this API does not offer. */
   readonly driver: NetworkDriver;
   readonly #close: () => Promise<void>;
+  readonly #closed = new AbortController();
 
   /** Puts the object API on a driver that is connected already. */
   constructor(connected: ConnectedDriver) {
@@ -205,8 +207,25 @@ export class Connection {
     return diagnose(this, undefined);
   }
 
-  /** Lets go of the host. The networks stay. */
+  /**
+   * Tells of what happens to networks until the signal or the end of the
+   * connection ends it:
+   *
+   *     for await (const { kind, network } of connection.watch()) ...
+   *
+   * The first event is SUBSCRIBED. A connection that breaks is made again by
+   * itself, and nothing is missed, or an event RESYNC says that something was.
+   *
+   * @throws {NetworkError} NO_NETWORK; what the first attempt fails with
+   */
+  watch(options: WatchOptions = {}): AsyncGenerator<NetworkEvent, void, undefined> {
+    const signals = [this.#closed.signal, ...(options.signal === undefined ? [] : [options.signal])];
+    return watchEvents(this.driver, { ...options, signal: AbortSignal.any(signals) });
+  }
+
+  /** Lets go of the host, and ends what watches it. The networks stay. */
   close(): Promise<void> {
+    this.#closed.abort();
     return this.#close();
   }
 
@@ -383,6 +402,11 @@ export class Network {
    */
   async setMetadata(uri: string, key: string, xml: string, where: Where = {}): Promise<void> {
     await this.#setMetadata(MetadataType.ELEMENT, xml, key, uri, where);
+  }
+
+  /** Takes a leased address back, so that another guest can get it. @throws {NetworkError} OPERATION_INVALID if it is not leased */
+  async releaseLease(address: string): Promise<void> {
+    await this.#driver.networkReleaseDhcpLease({ network: this.#handle, ipAddress: address });
   }
 
   /** All that a table shows of it, from one moment. @throws {NetworkError} NO_NETWORK */

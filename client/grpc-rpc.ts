@@ -1,6 +1,6 @@
 /**
- * Lives here: calls as unary gRPC: bytes out, bytes or a NetworkError back. The
- * `Rpc` under the generated client. Does not know: what the bytes mean.
+ * Lives here: calls as gRPC: bytes out, bytes or a NetworkError back, or bytes
+ * again and again. The `Rpc` under the generated client. Does not know: what the bytes mean.
  */
 import { Metadata, type ServiceError } from '@grpc/grpc-js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
@@ -15,9 +15,11 @@ export type Rpc = ConstructorParameters<typeof NetworkDriverClientImpl>[0];
 /**
  * Calls over a channel.
  *
- * @param timeoutMs how long a call may take, in milliseconds
+ * @param timeoutMs how long a call may take, in milliseconds; a stream may take
+ * as long as the connection lives, which the channel's keepalive finds out
  */
-export function createGrpcRpc({ client, place }: Channel, timeoutMs: number): Rpc {
+export function createGrpcRpc(channel: Channel, timeoutMs: number): Rpc {
+  const { client, place } = channel;
   return {
     request: (service, method, data, abortSignal) => new Promise((resolve, reject) => {
       if (abortSignal?.aborted) {
@@ -35,10 +37,27 @@ export function createGrpcRpc({ client, place }: Channel, timeoutMs: number): Rp
       const cancel = () => call.cancel();
       abortSignal?.addEventListener('abort', cancel, { once: true });
     }),
-    serverStreamingRequest: (_, method) => noStream(method),
+    serverStreamingRequest: (service, method, data, abortSignal) => receive(channel, `/${service}/${method}`, method, data, abortSignal),
     clientStreamingRequest: (_, method) => noStream(method),
     bidirectionalStreamingRequest: (_, method) => noStream(method),
   };
+}
+
+/** What a call gives again and again. Leaving the loop, or the signal, ends the call. */
+async function* receive({ client, place }: Channel, path: string, method: string, data: Uint8Array, signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+  if (signal?.aborted) throw aborted(method);
+  const call = client.makeServerStreamRequest(path, asBuffer, asBuffer, data, new Metadata());
+  const cancel = () => call.cancel();
+  signal?.addEventListener('abort', cancel, { once: true });
+  try {
+    for await (const message of call) yield message as Uint8Array<ArrayBuffer>;
+  } catch (error) {
+    throw receivedError(error as ServiceError, method, place, 0);
+  } finally {
+    signal?.removeEventListener('abort', cancel);
+    // Its last error comes when nobody listens any more.
+    call.on('error', () => undefined).cancel();
+  }
 }
 
 function noStream(method: string): never {

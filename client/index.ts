@@ -2,8 +2,9 @@
 export { connect, defaultTimeoutMs, type ConnectedDriver, type ConnectOptions } from './connect.js';
 export * from './connection.js';
 export { NetworkPort, type AttachmentRequest, type MadePort, type PortDescription, type PortOptions, type PortParameters } from './port.js';
+export type { NetworkEvent, WatchOptions } from './watch.js';
 export { ErrorCode, errorCodeName, NetworkError, type Problem } from '../shared/errors.js';
 export type { Attachment, DhcpLease, HostChange, NetworkDriver, NetworkSummary, NetworkUpdateResponse } from '../shared/gen/vnet/v1/network_driver.js';
-export { LeaseType } from '../shared/gen/vnet/v1/network_driver.js';
+export { EventKind, LeaseType } from '../shared/gen/vnet/v1/network_driver.js';
 export { updateCommands, updateSections, type UpdateCommandWord, type UpdateSectionWord } from '../shared/update-words.js';
 export { version } from '../shared/version.js';

@@ -18,8 +18,12 @@ import type { Log } from './log.js';
 export interface Listener {
   /** How a client names it. */
   uri: string;
-  /** Takes no new connections, lets calls in flight end for a while, and cuts what is left. */
-  close(graceMs: number): Promise<void>;
+  /**
+   * Takes no new connections, lets calls in flight end for a while, and cuts what is left.
+   *
+   * @param idle settles when only streams are left: those that nobody reads are not waited for
+   */
+  close(graceMs: number, idle?: Promise<void>): Promise<void>;
 }
 
 /** A way in that the configuration asks for. */
@@ -31,6 +35,9 @@ interface Door {
   opened?: () => Promise<void>;
   uri(port: number): string;
 }
+
+/** How long the last words of a stream, or an answer, may take to be read when nothing else is waited for, in milliseconds. */
+const lastWordsMs = 500;
 
 /** Puts the services for a caller on a server. */
 export type Furnish = (server: Server, caller: Caller) => void;
@@ -135,7 +142,7 @@ async function openDoor(door: Door, furnish: Furnish, log: Log): Promise<Listene
     injector.injectConnection(socket);
   });
   const port = await listen(accept, door);
-  return { uri: door.uri(port), close: (graceMs) => closeDoor(accept, server, sockets, graceMs) };
+  return { uri: door.uri(port), close: (graceMs, idle) => closeDoor(accept, server, sockets, graceMs, idle) };
 }
 
 async function listen(accept: SocketServer, door: Door): Promise<number> {
@@ -155,12 +162,13 @@ async function listen(accept: SocketServer, door: Door): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-async function closeDoor(accept: SocketServer, server: Server, sockets: Set<Socket>, graceMs: number): Promise<void> {
+async function closeDoor(accept: SocketServer, server: Server, sockets: Set<Socket>, graceMs: number, idle?: Promise<void>): Promise<void> {
   accept.close();
   const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
-  let timer: NodeJS.Timeout | undefined;
-  await Promise.race([drained, new Promise<void>((resolve) => { timer = setTimeout(resolve, graceMs); })]);
-  clearTimeout(timer);
+  const timers: NodeJS.Timeout[] = [];
+  const after = (ms: number) => new Promise<void>((resolve) => { timers.push(setTimeout(resolve, ms)); });
+  await Promise.race([drained, after(graceMs), ...(idle === undefined ? [] : [idle.then(() => after(Math.min(graceMs, lastWordsMs)))])]);
+  timers.forEach(clearTimeout);
   server.forceShutdown();
   for (const socket of sockets) socket.destroy();
 }

@@ -11,15 +11,16 @@ import { NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/
 import { createDispatch } from './dispatch.js';
 import type { Furnish } from './listen.js';
 import type { Log } from './log.js';
+import type { Stopping } from './stopping.js';
 
 /** The protocol files, relative to the package's folder `proto`. */
 const protocol = ['vnet/v1/network_driver.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto'];
 
 /** What to put on each server: the driver for its caller, health, reflection. */
-export function createServices(driver: NetworkDriver, log: Log): Furnish {
+export function createServices(driver: NetworkDriver, log: Log, stopping: Stopping): Furnish {
   const reflection = new ReflectionService(loadProtocol());
   return (server, caller) => {
-    const { definition, implementation } = createDispatch(driver, caller, log);
+    const { definition, implementation } = createDispatch(driver, caller, log, stopping);
     server.addService(definition, implementation);
     reflection.addToServer(server);
     new HealthImplementation({ '': 'SERVING', [NetworkDriverDefinition.fullName]: 'SERVING' }).addToServer(server);

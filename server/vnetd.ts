@@ -13,6 +13,7 @@ import { openTestDriver } from './driver/test-driver.js';
 import { openListeners } from './listen.js';
 import { notifySystemd } from './notify.js';
 import { createServices } from './services.js';
+import { Stopping } from './stopping.js';
 
 /** How long calls in flight may take to end when the daemon stops, in milliseconds. */
 const graceMs = 10_000;
@@ -65,17 +66,19 @@ async function serve(config: Config): Promise<number> {
   process.umask(0o022);
   const log = pino({ level: config.log.level, base: null }, pino.destination({ fd: 2, sync: true }));
   const ended = nextSignal();
+  const stopping = new Stopping();
   process.on('SIGHUP', () => log.info({}, 'SIGHUP: there is nothing to read again; restart to read the configuration'));
   let opened: EmbeddedDriver | undefined;
   try {
     opened = await openDriver(config, log);
-    const listeners = await openListeners(config, createServices(opened.driver, log), log);
+    const listeners = await openListeners(config, createServices(opened.driver, log, stopping), log);
     await notifySystemd('--ready', `--status=serving ${listeners.length} sockets`);
     log.info({ version, driver: config.driver }, 'ready');
     const signal = await ended;
     log.info({ signal }, 'stopping; networks stay up');
     await notifySystemd('STOPPING=1');
-    await Promise.all(listeners.map((listener) => listener.close(graceMs)));
+    stopping.begin();
+    await Promise.all(listeners.map((listener) => listener.close(graceMs, stopping.idle())));
     return 0;
   } catch (error) {
     log.error({ err: error, hint: hintFor(error) }, `cannot serve: ${(error as Error).message}`);

@@ -7,7 +7,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { ConnectedDriver, ConnectOptions } from '../connect.js';
 import type { Connection, Network } from '../connection.js';
 import type { Format } from './command.js';
-import { escapeLine, escapeText } from './escape.js';
+import { escapeJson, escapeLine, escapeText } from './escape.js';
 import { attempt, Exit, exitCodeOf, Failure, renderFailure } from './failure.js';
 import { renderRecords, type OutputRecord } from './output.js';
 import type { Invocation } from './parse.js';
@@ -44,6 +44,8 @@ export class Call {
   #opening: Promise<Connection> | undefined;
   #connection: Connection | undefined;
   #over = false;
+  #endsByItself = false;
+  #emitted = false;
 
   constructor(surroundings: Surroundings, invocation: Invocation) {
     this.surroundings = surroundings;
@@ -103,6 +105,37 @@ export class Call {
     if (this.format === 'table') this.surroundings.stdout.write(text);
   }
 
+  /**
+   * Gives one of many results at once: text for people, for programs a line of
+   * JSON. Waits if the reader is slow.
+   */
+  async emit(text: string, record: OutputRecord): Promise<void> {
+    this.#emitted = true;
+    const { stdout } = this.surroundings;
+    const line = this.format === 'json' ? `${escapeJson(JSON.stringify(record))}\n` : text;
+    if (stdout.write(line)) return;
+    await new Promise<void>((resolve) => {
+      for (const event of ['drain', 'error', 'close']) stdout.once(event, resolve);
+    });
+  }
+
+  /**
+   * For a command without an end of its own: Ctrl-C is its end, and no
+   * failure; a reader that has gone, too.
+   */
+  endsByItself(): AbortSignal {
+    this.#endsByItself = true;
+    this.#emitted = true;
+    const gone = new AbortController();
+    this.surroundings.stdout.once('error', () => gone.abort());
+    return AbortSignal.any([gone.signal, this.surroundings.interrupted]);
+  }
+
+  /** Whether Ctrl-C is the command's own affair. */
+  get handlesInterrupts(): boolean {
+    return this.#endsByItself;
+  }
+
   /** Says in a line what was done; -q drops the words, never the record. */
   announce(sentence: string, record?: OutputRecord): void {
     this.print(this.quiet ? '' : `${escapeLine(sentence)}\n`, record);
@@ -146,7 +179,7 @@ export class Call {
 
   /** Writes what programs read, once all of it is known: nothing if nothing was done. */
   async flush(failed: boolean): Promise<void> {
-    if (this.format === 'table' || (failed && this.#records.length === 0)) return;
+    if (this.format === 'table' || ((failed || this.#emitted) && this.#records.length === 0)) return;
     this.surroundings.stdout.write(await renderRecords(this.#records, this.format));
   }
 

@@ -11,7 +11,7 @@ export const globalOptions = [
   { name: 'readonly', short: 'r', summary: 'refuse everything that changes something' },
   { name: 'quiet', short: 'q', summary: 'print results only: no headings, no success messages' },
   { name: 'output', short: 'o', value: 'FORMAT', choices: formats, summary: 'table (default), json, yaml, name or uuid' },
-  { name: 'timeout', value: 'SECONDS', summary: 'give a call up after this long (default 30)' },
+  { name: 'timeout', value: 'SECONDS', summary: 'give a call up after this long (default 30); end waiting' },
   { name: 'verbose', short: 'v', summary: 'say more about errors' },
   { name: 'help', short: 'h', summary: 'show help, for the command if one is given' },
   { name: 'version', short: 'V', summary: 'print the version of vnet' },
@@ -164,7 +164,8 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'leases', summary: 'list the DHCP leases of a network, times with zone',
-    arguments: [{ ...network, filter: { active: true } }], options: [mac], formats: leaseFormats,
+    description: 'With --watch what happens to them is told afterwards, until Ctrl-C or --timeout ends it; with -o json only that, one record a line.',
+    arguments: [{ ...network, filter: { active: true } }], options: [mac, { name: 'watch', summary: 'go on telling what happens to leases' }], formats: leaseFormats,
     run: async (call) => (await import('./leases.js')).runLeases(call),
   },
   {
@@ -218,6 +219,49 @@ export const commands: readonly Command[] = [
       'If no daemon answers, at what can be seen from here. Nothing is touched. Fails if anything is an error.',
     arguments: [{ ...network, optional: true }], formats: leaseFormats,
     run: async (call) => (await import('./doctor.js')).runDoctor(call),
+  },
+  {
+    name: 'wait-lease', summary: 'wait until a guest has an address, and print it',
+    description: 'It waits until there is one, or until --timeout ends it.',
+    arguments: [{ ...network, filter: { active: true } }, { name: 'mac', kind: 'text', summary: 'the guest\'s MAC address' }], formats: leaseFormats,
+    run: async (call) => (await import('./watch.js')).runWaitLease(call),
+  },
+  {
+    name: 'release', summary: 'take a leased address back, so that another guest can get it',
+    description: 'The guest is not told: it keeps using the address until it asks again.',
+    arguments: [{ ...network, filter: { active: true } }, { name: 'address', kind: 'text', summary: 'the leased address' }], formats,
+    run: async (call) => (await import('./addresses.js')).runRelease(call),
+  },
+  {
+    name: 'reserve', summary: 'let a guest keep the address that it has a lease of',
+    description: 'Now and after a restart; of a transient network as long as it is there.',
+    arguments: [{ ...network, filter: { active: true } }, { name: 'lease', kind: 'text', summary: 'the leased address, or the guest\'s MAC address' }],
+    options: [{ name: 'name', value: 'HOSTNAME', summary: 'the guest\'s name (else the one that it gave)' }], formats,
+    run: async (call) => (await import('./addresses.js')).runReserve(call),
+  },
+  {
+    name: 'watch', summary: 'tell what happens to networks, as it happens',
+    description: 'Until Ctrl-C, --count or --timeout ends it. A lost connection is made again; after a gap the line "-- resync --" says that events were missed. ' +
+      'With -o json each event is one record on a line of its own.',
+    arguments: [{ ...network, optional: true }],
+    options: [
+      { name: 'event', value: 'KIND[,KIND...]', summary: 'only these: lifecycle, lease, port, started, failed, ...' },
+      { name: 'count', value: 'N', summary: 'end after this many' },
+    ],
+    formats: ['json'],
+    run: async (call) => (await import('./watch.js')).runWatch(call),
+  },
+  {
+    name: 'net-event', hidden: true, summary: 'list event types, or wait for network events to occur, as virsh does',
+    arguments: [{ ...network, optional: true }],
+    options: [
+      { name: 'event', value: 'TYPE', summary: 'which event type to wait for' },
+      { name: 'loop', summary: 'loop until timeout or interrupt, rather than one-shot' },
+      { name: 'list', summary: 'list valid event types' },
+      { name: 'timestamp', summary: 'show timestamp for each printed event' },
+    ],
+    formats: ['json'],
+    run: async (call) => (await import('./watch.js')).runNetEvent(call),
   },
   {
     name: 'validate', summary: 'check definitions, without a daemon',

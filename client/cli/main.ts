@@ -39,7 +39,9 @@ async function runCommand(command: Command, call: Call): Promise<number> {
   let exit: number = Exit.DONE;
   try {
     const stop = new Promise<never>((_, reject) => {
-      interrupted.addEventListener('abort', () => reject(new Failure('interrupted', { exit: Exit.INTERRUPTED })), { once: true });
+      interrupted.addEventListener('abort', () => {
+        if (!call.handlesInterrupts) reject(new Failure('interrupted', { exit: Exit.INTERRUPTED }));
+      }, { once: true });
     });
     await Promise.race([command.run(call), stop]);
   } catch (error) {

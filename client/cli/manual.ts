@@ -35,6 +35,9 @@ const records: readonly [string, string][] = [
   ['tune', 'uuid, network, parameters'],
   ['port-dumpxml', 'uuid, network, xml'],
   ['doctor', 'severity (error, warning or ok), check, network, uuid (both null if it concerns the host), message, advice (or null)'],
+  ['watch, net-event, leases --watch', 'one record a line, no list: time (RFC 3339 in UTC), event (defined, undefined, started, stopped, updated, autostart-changed, metadata-changed, port-added, port-removed, lease-added, lease-renewed, lease-expired, lease-released, repaired, failed, or resync after a gap), name, uuid (of the network; null with resync), detail, lease (as above), port (its UUID; each null if there is none), epoch, sequence'],
+  ['wait-lease', 'address, mac, name, uuid (of the network)'],
+  ['release, reserve', 'name, uuid (of the network), address, mac (reserve only), result'],
   ['validate', 'file, name, warnings, and with --print xml'],
   ['uri', 'uri'],
   ['version', 'client, daemon, driver, hostname, uri'],
@@ -59,6 +62,7 @@ const examples: readonly [string, string][] = [
   ['vnet define lab.xml && vnet autostart lab && vnet start lab', 'A new network that also starts with the host.'],
   ['vnet -c vnet+tls://host7/system leases default', 'Who has an address on a network of another host.'],
   ['vnet stop $(vnet list --active --name)', 'Stop everything.'],
+  ['vnet wait-lease default --mac 52:54:00:01:02:03 --timeout 60', 'The address of a guest, as soon as it has one.'],
   ['vnet list -o json', 'The same for a program.'],
   ['vnet dumpxml lab | sed s/nat/route/ | vnet edit lab', 'Change a definition from a script.'],
 ];

@@ -10,7 +10,7 @@ let held = false;
 process.on('SIGINT', () => {
   if (held) return;
   // Whoever presses it twice does not want to wait.
-  if (interrupt.signal.aborted) process.exit(130);
+  if (interrupt.signal.aborted) process.exit();
   interrupt.abort();
 });
 
@@ -32,4 +32,4 @@ process.exitCode = await main({
   holdInterrupts: (hold) => { held = hold; },
 });
 // A call that was cut short, or a prompt, may keep the process alive.
-if (interrupt.signal.aborted) process.exit(130);
+if (interrupt.signal.aborted) process.exit();

@@ -5,6 +5,7 @@ import type { NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
 import type { Log } from '../log.js';
 import { Journal } from './events.js';
 import type { Host } from './host.js';
+import { watchHost } from './host-watch.js';
 import { LocalNetworkDriver } from './local-driver.js';
 import type { Estate } from './lifecycle.js';
 import { recover } from './recovery.js';
@@ -13,10 +14,12 @@ import type { Store } from './store.js';
 
 /**
  * Opens the driver of this host: adopts what stands, undoes what was left
- * half-done, starts what starts with the host.
+ * half-done, starts what starts with the host. It follows what happens on the
+ * host until the host is closed.
  */
 export async function openHostDriver(host: Host, store: Store, log: Log): Promise<NetworkDriver> {
   const estate: Estate = { register: new Register(), host, store, journal: new Journal(), log };
   await recover(estate);
+  void watchHost(estate);
   return new LocalNetworkDriver('host', estate);
 }

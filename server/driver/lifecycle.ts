@@ -5,6 +5,7 @@
  * it, what a file is.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { EventKind } from '../../shared/gen/vnet/v1/network_driver.js';
 import { formatNetwork, isManaged, parseNetwork, validateNetwork, type NetworkDefinition } from '../../shared/definition/index.js';
 import type { Log } from '../log.js';
 import type { Journal } from './events.js';
@@ -49,6 +50,7 @@ export async function define(estate: Estate, xml: string, strict: boolean): Prom
   return claimed(estate, accepted, async () => {
     await estate.store.saveDefinition(record.name, formatNetwork(definition));
     record.saved = definition;
+    estate.journal.record(EventKind.DEFINED, record);
     estate.log.info({ network: record.name, uuid: record.uuid }, 'network defined');
     return accepted;
   });
@@ -101,6 +103,7 @@ export function stop(estate: Estate, record: NetworkRecord, force = false): Prom
     await leavePorts(estate, record, planOf(definition));
     record.live = undefined;
     estate.register.prune(record);
+    estate.journal.record(EventKind.STOPPED, record);
     await estate.store.removeLive(record.uuid);
     estate.log.info({ network: record.name, uuid: record.uuid }, 'network stopped');
   });
@@ -116,6 +119,7 @@ export function undefine(estate: Estate, record: NetworkRecord): Promise<void> {
     await estate.store.removeDefinition(record.name);
     record.saved = undefined;
     record.autostart = false;
+    estate.journal.record(EventKind.UNDEFINED, record);
     if (record.live === undefined) {
       await dropPorts(estate, record, planOf(definition));
       estate.register.prune(record);
@@ -135,6 +139,7 @@ export function setAutostart(estate: Estate, record: NetworkRecord, autostart: b
     if (record.autostart === autostart) return;
     await estate.store.setAutostart(record.name, autostart);
     record.autostart = autostart;
+    estate.journal.record(EventKind.AUTOSTART_CHANGED, record, { detail: autostart ? 'on' : 'off' });
     estate.log.info({ network: record.name, autostart }, 'autostart changed');
   });
 }
@@ -175,8 +180,19 @@ function refuseTakenBridge(register: Register, definition: IdentifiedDefinition)
   }
 }
 
-/** Makes a definition live: checked against its neighbours, recorded, brought up, recorded again. */
+/** Makes a definition live, and tells whoever watches whether it does or why not. */
 async function raise(estate: Estate, record: NetworkRecord, definition: IdentifiedDefinition): Promise<void> {
+  try {
+    await makeLive(estate, record, definition);
+    estate.journal.record(EventKind.STARTED, record);
+  } catch (error) {
+    estate.journal.record(EventKind.FAILED, record, { detail: `start: ${error instanceof Error ? error.message : String(error)}` });
+    throw error;
+  }
+}
+
+/** Makes a definition live: checked against its neighbours, recorded, brought up, recorded again. */
+async function makeLive(estate: Estate, record: NetworkRecord, definition: IdentifiedDefinition): Promise<void> {
   const live = withLiveDefaults(definition);
   refuseUnsound(live);
   const { routes } = await estate.host.observe([]);

@@ -4,22 +4,19 @@
  * and every store. Does not know: gRPC, who asks, how the host does it.
  */
 import { hostname } from 'node:os';
-import { canonicalMac, subnetOf } from '../../shared/address.js';
 import { formatNetwork, prefixOfIp, type NetworkDefinition } from '../../shared/definition/index.js';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import {
-  LeaseType, type DhcpLease, type ListAllNetworksRequest, type Network, type NetworkDriver, type NetworkSummary,
-} from '../../shared/gen/vnet/v1/network_driver.js';
+import type { ListAllNetworksRequest, Network, NetworkDriver, NetworkSummary } from '../../shared/gen/vnet/v1/network_driver.js';
 import { version } from '../../shared/version.js';
 import { diagnose } from './diagnosis.js';
-import type { HostLease } from './host.js';
-import type { IdentifiedDefinition } from './identity.js';
-import { create, define, planOf, setAutostart, start, stop, undefine, type Estate } from './lifecycle.js';
+import { listLeases, releaseLease } from './leases.js';
+import { create, define, setAutostart, start, stop, undefine, type Estate } from './lifecycle.js';
+import { getMetadata, setMetadata } from './metadata.js';
 import { liveXml } from './port-book.js';
 import { openPortCalls, type PortCalls } from './port-calls.js';
-import { getMetadata, setMetadata } from './metadata.js';
 import type { NetworkRecord } from './register.js';
 import { pendingParts, tryDefinition, update } from './update.js';
+import { watchEvents } from './watching.js';
 
 /** A driver in this process. */
 export class LocalNetworkDriver implements NetworkDriver {
@@ -115,20 +112,13 @@ export class LocalNetworkDriver implements NetworkDriver {
   networkIsPersistent: NetworkDriver['networkIsPersistent'] = async ({ network }) =>
     ({ persistent: this.find(network).saved !== undefined });
 
-  networkGetDhcpLeases: NetworkDriver['networkGetDhcpLeases'] = async ({ network, mac }) => {
-    const record = this.find(network);
-    const wanted = mac === '' ? undefined : canonicalMac(mac);
-    if (mac !== '' && wanted === undefined) throw new NetworkError(ErrorCode.INVALID_MAC, mac);
-    const definition = record.live as IdentifiedDefinition | undefined;
-    if (definition === undefined) return { leases: [] };
-    const leases = await this.estate.host.leases(planOf(definition));
-    return {
-      leases: leases.filter((lease) => wanted === undefined || lease.mac === wanted)
-        .map((lease) => leaseOf(lease, definition)),
-    };
-  };
+  networkGetDhcpLeases: NetworkDriver['networkGetDhcpLeases'] = async ({ network, mac }) =>
+    ({ leases: await listLeases(this.estate, this.find(network), mac) });
 
-  networkReleaseDhcpLease: NetworkDriver['networkReleaseDhcpLease'] = () => notYet();
+  networkReleaseDhcpLease: NetworkDriver['networkReleaseDhcpLease'] = async ({ network, ipAddress }) => {
+    await releaseLease(this.estate, this.find(network), ipAddress);
+    return {};
+  };
 
   networkUpdate: NetworkDriver['networkUpdate'] = async (request) => update(this.estate, this.find(request.network), request);
 
@@ -139,7 +129,7 @@ export class LocalNetworkDriver implements NetworkDriver {
     return {};
   };
 
-  watchNetworkEvents: NetworkDriver['watchNetworkEvents'] = () => notYet();
+  watchNetworkEvents: NetworkDriver['watchNetworkEvents'] = (request, signal) => watchEvents(this.estate, request, signal);
 
   networkPortLookupByUuid: NetworkDriver['networkPortLookupByUuid'] = (request) => this.ports.networkPortLookupByUuid(request);
 
@@ -176,10 +166,6 @@ export class LocalNetworkDriver implements NetworkDriver {
   }
 }
 
-function notYet(): never {
-  throw new NetworkError(ErrorCode.NO_SUPPORT, 'not yet');
-}
-
 function handleOf({ name, uuid }: NetworkRecord): Network {
   return { name, uuid };
 }
@@ -205,22 +191,4 @@ function summaryOf(record: NetworkRecord): NetworkSummary {
 function matches(row: NetworkSummary, filter: ListAllNetworksRequest): boolean {
   return (['active', 'persistent', 'autostart'] as const)
     .every((column) => filter[column] === undefined || filter[column] === row[column]);
-}
-
-/** A lease as callers see it; the prefix is that of the subnet the address lies in, 0 if it lies in none. */
-function leaseOf(lease: HostLease, definition: NetworkDefinition): DhcpLease {
-  const prefix = definition.ips.map((ip) => ({ ip, prefix: prefixOfIp(ip) })).find(({ ip, prefix: bits }) =>
-    ip.address.includes(':') === (lease.family === 'ipv6') &&
-    subnetOf(ip.address, bits).network === subnetOf(lease.address, bits).network)?.prefix ?? 0;
-  return {
-    interface: definition.bridge?.name ?? '',
-    expiryTime: lease.expiry,
-    type: lease.family === 'ipv4' ? LeaseType.IPV4 : LeaseType.IPV6,
-    mac: lease.mac ?? '',
-    iaid: lease.iaid ?? '',
-    ipAddress: lease.address,
-    prefix,
-    hostname: lease.hostname ?? '',
-    clientId: lease.clientId ?? '',
-  };
 }

@@ -6,6 +6,8 @@ import { silentLog } from '../log.js';
 import { LocalNetworkDriver } from './local-driver.js';
 import { define, setAutostart, start, type Estate } from './lifecycle.js';
 import { Journal } from './events.js';
+import type { HostLease } from './host.js';
+import { watchHost } from './host-watch.js';
 import { createIdleHost } from './idle-host.js';
 import { createMemoryStore } from './memory-store.js';
 import { Register } from './register.js';
@@ -39,14 +41,25 @@ const networks = [
   },
 ];
 
-/** A new test driver; each has networks of its own. */
+/** The leases on `default`: one for an hour from the start on, one for ever. */
+function defaultLeases(): HostLease[] {
+  const inAnHour = Math.floor(Date.now() / 1000) + 3600;
+  return [
+    { expiry: inAnHour, family: 'ipv4', mac: '52:54:00:10:20:41', address: '192.168.122.41', hostname: 'web', clientId: '01:52:54:00:10:20:41' },
+    { expiry: 0, family: 'ipv4', mac: '52:54:00:10:20:42', address: '192.168.122.42' },
+  ];
+}
+
+/** A new test driver; each has networks of its own. Two guests have leases on `default`, which can be taken back. */
 export async function openTestDriver(): Promise<LocalNetworkDriver> {
-  const estate: Estate = { register: new Register(), host: createIdleHost(), store: createMemoryStore(), journal: new Journal(), log: silentLog };
+  const host = createIdleHost({ 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a001': defaultLeases() });
+  const estate: Estate = { register: new Register(), host, store: createMemoryStore(), journal: new Journal(), log: silentLog };
   for (const { started, xml } of networks) {
     const { record } = await define(estate, xml, true);
     if (!started) continue;
     await setAutostart(estate, record, true);
     await start(estate, record);
   }
+  void watchHost(estate);
   return new LocalNetworkDriver('test', estate);
 }

@@ -19,9 +19,13 @@ import type { Commands } from './command.js';
 import { chooseAccount } from './dnsmasq/account.js';
 import { needsDnsmasq, renderConf, type DnsmasqAccount, type DnsmasqFiles } from './dnsmasq/conf.js';
 import { renderHosts, renderNames } from './dnsmasq/hosts.js';
+import { openKeeper, type Keeper } from './dnsmasq/keeper.js';
 import { findProcess, reloadProcess, startProcess, stopProcess, testConf } from './dnsmasq/process.js';
 import { openUpstream } from './dnsmasq/upstream.js';
 import { prepareFolder, replaceFile } from '../files.js';
+import type { Tell } from './events.js';
+import { openLeaseWatch, type LeaseWatch } from './lease-watch.js';
+import { releaseLease } from './lease-release.js';
 import { readLeases } from './leases.js';
 import { fileStem } from './safe-text.js';
 
@@ -52,9 +56,13 @@ export interface Dnsmasq {
   stop(plan: NetworkPlan, options: { forget: boolean }): Promise<void>;
   /** Whether a network's dnsmasq runs, or it needs none. */
   runs(plan: NetworkPlan): Promise<boolean>;
+  /** Watches over a dnsmasq that an earlier daemon started, as over one that was started here. */
+  adopt(plan: NetworkPlan): Promise<void>;
   /** The leases that have not expired. */
   leases(plan: NetworkPlan): Promise<HostLease[]>;
-  /** Stops following the upstream servers. */
+  /** Takes a leased address back. @throws {NetworkError} as Host.releaseLease */
+  release(plan: NetworkPlan, address: string): Promise<void>;
+  /** Stops following the upstream servers, leases and processes. */
   close(): void;
 }
 
@@ -66,15 +74,22 @@ export interface DnsmasqOptions {
   resolvConf: string;
   commands: Commands;
   log: Log;
+  /** Who is told of leases, and of processes that had to be started again. */
+  tell: Tell;
 }
 
 /** Makes the folders and begins to follow the upstream servers. */
-export async function openDnsmasq({ varFolder, runFolder, user, resolvConf, commands, log }: DnsmasqOptions): Promise<Dnsmasq> {
+export async function openDnsmasq({ varFolder, runFolder, user, resolvConf, commands, log, tell }: DnsmasqOptions): Promise<Dnsmasq> {
   const folders = { files: join(varFolder, 'dnsmasq'), pids: join(runFolder, 'dnsmasq') };
   // dnsmasq reads files again after it has given up its rights: it must get there, but need not look round.
   for (const folder of Object.values(folders)) await prepareFolder(folder, 0o711);
   const upstream = await openUpstream(resolvConf, join(folders.files, 'servers'), log, () => reloadAll(folders));
-  return new LocalDnsmasq(folders, await chooseAccount(user), commands, () => upstream.close());
+  const watches = { leases: openLeaseWatch(folders.files, tell, log), keeper: openKeeper((files) => startProcess(commands, files), tell, log) };
+  return new LocalDnsmasq(folders, await chooseAccount(user), commands, watches, () => {
+    upstream.close();
+    watches.leases.close();
+    watches.keeper.close();
+  });
 }
 
 interface DnsmasqFolders {
@@ -87,6 +102,7 @@ class LocalDnsmasq implements Dnsmasq {
     private readonly folders: DnsmasqFolders,
     private readonly account: DnsmasqAccount,
     private readonly commands: Commands,
+    private readonly watches: { leases: LeaseWatch; keeper: Keeper },
     readonly close: () => void,
   ) {}
 
@@ -108,8 +124,18 @@ class LocalDnsmasq implements Dnsmasq {
     }
   }
 
-  start(plan: NetworkPlan): Promise<void> {
-    return startProcess(this.commands, this.filesOf(plan));
+  async start(plan: NetworkPlan): Promise<void> {
+    const files = this.filesOf(plan);
+    // Before there is anyone to give out a lease, so that none is taken for an old one.
+    await this.watches.leases.follow(plan.uuid, files.leases);
+    await startProcess(this.commands, files);
+    await this.watches.keeper.guard(plan, files);
+  }
+
+  async adopt(plan: NetworkPlan): Promise<void> {
+    if (!needsDnsmasq(plan) || this.watches.leases.follows(plan.uuid)) return;
+    const files = this.filesOf(plan);
+    await Promise.all([this.watches.leases.follow(plan.uuid, files.leases), this.watches.keeper.guard(plan, files)]);
   }
 
   async change(before: NetworkPlan, after: NetworkPlan): Promise<void> {
@@ -123,7 +149,8 @@ class LocalDnsmasq implements Dnsmasq {
       return reloadProcess(files);
     }
     await testConf(this.commands, files, now.conf);
-    // While one runs, the file says what it was started with: it ends first.
+    // While one runs, the file says what it was started with: it ends first, and is not to be missed.
+    await this.watches.keeper.release(after);
     await stopProcess(files);
     await this.write(after, now);
     await this.start(after);
@@ -131,6 +158,8 @@ class LocalDnsmasq implements Dnsmasq {
 
   async stop(plan: NetworkPlan, { forget }: { forget: boolean }): Promise<void> {
     const files = this.filesOf(plan);
+    this.watches.leases.unfollow(plan.uuid);
+    await this.watches.keeper.release(plan);
     await stopProcess(files);
     const obsolete = [files.conf, files.hosts, files.names, ...(forget ? [files.leases] : [])];
     await Promise.all(obsolete.map((path) => rm(path, { force: true })));
@@ -142,6 +171,10 @@ class LocalDnsmasq implements Dnsmasq {
 
   leases(plan: NetworkPlan): Promise<HostLease[]> {
     return readLeases(this.filesOf(plan).leases);
+  }
+
+  release(plan: NetworkPlan, address: string): Promise<void> {
+    return releaseLease(plan, this.filesOf(plan).leases, address);
   }
 
   private filesOf(plan: NetworkPlan): DnsmasqFiles {

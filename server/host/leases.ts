@@ -18,6 +18,17 @@ export async function readLeases(path: string, nowSeconds: number = Date.now() /
   return parseLeases(await readStart(path)).filter(({ expiry }) => expiry === 0 || expiry > nowSeconds);
 }
 
+/** A file's whole lines, empty if there is no file; `torn` if it looks as if it were just being written. */
+export async function readLeaseFile(path: string): Promise<{ text: string; torn: boolean }> {
+  const text = await readStart(path);
+  return { text: text.slice(0, text.lastIndexOf('\n') + 1), torn: !text.endsWith('\n') };
+}
+
+/** The DUID of the server that writes a file; undefined if it gives out no DHCPv6 leases. */
+export function parseServerDuid(text: string): string | undefined {
+  return /^duid ((?:[0-9a-f]{2}:)+[0-9a-f]{2})$/im.exec(text)?.[1];
+}
+
 /** The leases in a text, expired ones too. A line that is no lease is passed over. */
 export function parseLeases(text: string): HostLease[] {
   const leases = new Map<string, HostLease>();
@@ -36,7 +47,7 @@ function parseLease([expiry = '', client = '', address = '', hostname = '', id =
   const family = ipv6 ? 'ipv6' : 'ipv4';
   if (!/^\d{1,12}$/.test(expiry) || parsed?.family !== family || client === '' || id === '') return undefined;
   // Hardware other than ethernet has its number in front; a temporary DHCPv6 address has a T.
-  const mac = ipv6 ? undefined : canonicalMac(client.replace(/^[0-9a-f]{2}-/i, ''));
+  const mac = canonicalMac(ipv6 ? ethernetOf(id) : client.replace(/^[0-9a-f]{2}-/i, ''));
   return {
     expiry: Number(expiry), family, address: parsed.address,
     ...(mac === undefined ? {} : { mac }),
@@ -44,6 +55,11 @@ function parseLease([expiry = '', client = '', address = '', hostname = '', id =
     ...(hostname === '*' || hostname === '' ? {} : { hostname }),
     ...(id === '*' ? {} : { clientId: id }),
   };
+}
+
+/** The MAC address in a DUID that was made from one (RFC 8415, types 1 and 3, ethernet); else empty. */
+function ethernetOf(duid: string): string {
+  return /^00:(?:01:00:01(?::[0-9a-f]{2}){4}|03:00:01):((?:[0-9a-f]{2}:){5}[0-9a-f]{2})$/i.exec(duid)?.[1] ?? '';
 }
 
 async function readStart(path: string): Promise<string> {

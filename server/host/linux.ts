@@ -18,12 +18,14 @@ import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
 import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
 import type { Firewall } from './firewall/firewall.js';
+import { openHostEvents, type HostEvents } from './events.js';
 import { openDocker } from './foreign/docker.js';
 import { openFirewalld } from './foreign/firewalld.js';
 import { besideNeighbours } from './foreign/neighbour.js';
 import { openWarnings, type Warnings } from './foreign/warnings.js';
 import { openForwarding, type Forwarding } from './forwarding.js';
 import { openWatch, type Watch } from './firewall/watch.js';
+import { openLinkWatch, type LinkWatch } from './link-watch.js';
 import { ownBridges, raiseBridge, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
@@ -47,8 +49,6 @@ export interface LinuxHostOptions {
   firewall?: FirewallChoice;
   /** Let networks pass in other programs' firewalls that have a place for it (Docker's DOCKER-USER); not unless given. */
   acceptInForeign?: boolean;
-  /** Told of networks whose rules another program took away and that have them again. */
-  onRepaired?: (plans: readonly NetworkPlan[]) => void;
   log: Log;
   /** Absolute paths of programs that are not to be searched for. */
   toolPaths?: Partial<Record<Tool, string>>;
@@ -59,14 +59,17 @@ export interface LinuxHostOptions {
 /** Opens the Linux host in the network namespace of this process. Networks that stand are left alone. */
 export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const { varFolder, runFolder, resolvConf, log, commands = openCommands(options.toolPaths) } = options;
-  const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
+  const events = openHostEvents();
+  const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log, tell: events.tell });
   try {
     const accept = options.acceptInForeign === true;
     const firewall = besideNeighbours(await chooseFirewall(options.firewall ?? 'auto', commands), [openFirewalld(commands), openDocker(commands, accept)]);
-    const watch = openWatch(firewall, commands, log, options.onRepaired ?? (() => undefined));
+    const watch = openWatch(firewall, commands, log, (plans) => {
+      for (const { uuid } of plans) events.tell({ kind: 'repaired', network: uuid, what: 'firewall rules' });
+    });
     const warnings = openWarnings(commands, log, ['firewalld', ...(accept ? ['Docker'] : [])]);
     const forwarding = await openForwarding(runFolder, commands, log);
-    return new LinuxHost(commands, firewall, watch, warnings, forwarding, dnsmasq, openTraffic(commands, log), {
+    return new LinuxHost(commands, firewall, watch, openLinkWatch(commands, events.tell, log), events, warnings, forwarding, dnsmasq, openTraffic(commands, log), {
       commands, tools: ['ip', 'ss', ...firewall.tools, 'dnsmasq', 'tc'], dnsmasqFolder: join(varFolder, 'dnsmasq'), dnsmasqUser: options.dnsmasqUser,
     }, log);
   } catch (error) {
@@ -80,6 +83,8 @@ class LinuxHost implements Host {
     private readonly commands: Commands,
     private readonly firewall: Firewall,
     private readonly watch: Watch,
+    private readonly links: LinkWatch,
+    private readonly events: HostEvents,
     private readonly warnings: Warnings,
     private readonly forwarding: Forwarding,
     private readonly dnsmasq: Dnsmasq,
@@ -120,6 +125,7 @@ class LinuxHost implements Host {
     }
     this.watch.guard(plan);
     this.warnings.started(plan);
+    this.links.guard(plan);
   }
 
   /** The bridge, and on it DHCP and DNS, and what tc does there. */
@@ -134,6 +140,7 @@ class LinuxHost implements Host {
   async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
     if (!isManaged(plan.definition)) return;
     this.watch.release(plan);
+    this.links.release(plan);
     const steps = [
       this.dnsmasq.stop(plan, options), removeBridge(this.commands, plan), this.traffic.remove(plan), this.firewall.remove(plan),
       this.forwarding.release(plan),
@@ -159,12 +166,15 @@ class LinuxHost implements Host {
   /** What stands of networks, which are taken care of from here on. */
   private async standing(plans: NetworkPlan[]): Promise<Standing[]> {
     const standing = await this.look(plans);
-    for (const [index, plan] of plans.entries()) {
-      const { bridge, firewall } = standing[index]!;
-      if (bridge) this.forwarding.adopt(plan);
-      // Nothing more is asked of the host for a network that stands in full: it is guarded from here on.
-      if (bridge && firewall) this.watch.guard(plan);
-    }
+    await Promise.all(plans.map(async (plan, index) => {
+      const { bridge, dnsmasq, firewall } = standing[index]!;
+      if (!bridge) return;
+      this.forwarding.adopt(plan);
+      this.links.guard(plan);
+      // Nothing more is asked of the host for what stands in full: it is guarded from here on.
+      if (firewall) this.watch.guard(plan);
+      if (dnsmasq) await this.dnsmasq.adopt(plan);
+    }));
     return standing;
   }
 
@@ -205,15 +215,16 @@ class LinuxHost implements Host {
 
   reshape: Host['reshape'] = () => notYet();
 
-  releaseLease: Host['releaseLease'] = () => notYet();
+  releaseLease: Host['releaseLease'] = (plan, address) => this.dnsmasq.release(plan, address);
 
   diagnose: Host['diagnose'] = (plans) => diagnose({ ...this.patient, standing: (each) => this.look(each), lacks: () => this.traffic.lacks() }, plans);
 
-  nextEvents: Host['nextEvents'] = async () => [];
+  nextEvents: Host['nextEvents'] = () => this.events.next();
 
   async close(): Promise<void> {
-    await Promise.all([this.watch.close(), this.warnings.close()]);
+    await Promise.all([this.watch.close(), this.links.close(), this.warnings.close()]);
     this.dnsmasq.close();
+    this.events.close();
   }
 }
 

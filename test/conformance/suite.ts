@@ -6,6 +6,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../shared/errors.js';
 import type { Network, NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
+import { describeEvents } from './events.js';
 import { describePorts } from './ports.js';
 import { describeMetadata } from './metadata.js';
 import { refused } from './refused.js';
@@ -48,6 +49,8 @@ export function describeConformance(title: string, open: () => Promise<Subject>)
       driver = subject.driver;
     });
     afterAll(() => subject?.close());
+
+    describeEvents(() => driver);
 
     const define = async (xml: string): Promise<Network> => (await driver.networkDefineXml({ xml, validate: false })).network!;
     const dump = async (network: Network, inactive = false): Promise<string> => (await driver.networkDumpXml({ network, inactive })).xml;

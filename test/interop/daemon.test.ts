@@ -35,8 +35,10 @@ describe('the read-only socket', () => {
   it('refuses every changing call, and answers the others', async () => {
     const { driver, close } = await connect(serving.uris.readonly);
     const calls: Record<string, unknown> = { networkLookupByName: { name: 'default' } };
-    for (const [key, { name, options, requestType }] of Object.entries(NetworkDriverDefinition.methods)) {
-      const method = driver[key as keyof typeof driver] as (request: unknown) => Promise<unknown>;
+    for (const [key, { name, options, requestType, responseStream }] of Object.entries(NetworkDriverDefinition.methods)) {
+      const called = driver[key as keyof typeof driver] as (request: unknown) => Promise<unknown> & AsyncIterable<unknown>;
+      // Of a stream the first message is the answer.
+      const method = async (request: unknown) => (responseStream ? called(request)[Symbol.asyncIterator]().next() : called(request));
       const network = { name: 'default', uuid: '' };
       const request = calls[key] ?? (requestType as { fromPartial(part: object): unknown }).fromPartial({ network, xml: '<network/>', uuid: 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a001' });
       const outcome = await method(request).then(() => 'done', (error: { code: number; message: string }) => error);

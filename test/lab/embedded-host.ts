@@ -23,3 +23,14 @@ export function openLabHost(lab: Lab, options: Partial<LinuxHostOptions> = {}): 
     varFolder: join(lab.folder, 'var'), runFolder: join(lab.folder, 'run'), dnsmasqUser: '', resolvConf: lab.resolvConf, log: silentLog, ...options,
   });
 }
+
+/** The UUIDs of the networks that a host says it has repaired, as it says so. Ends with the host. */
+export function followRepairs(host: Host): string[] {
+  const repaired: string[] = [];
+  void (async () => {
+    for (let events = await host.nextEvents(); events.length > 0; events = await host.nextEvents()) {
+      repaired.push(...events.filter(({ kind }) => kind === 'repaired').map(({ network }) => network));
+    }
+  })();
+  return repaired;
+}

@@ -9,7 +9,7 @@ import type { Host, NetworkPlan } from '../../server/driver/host.js';
 import { silentLog, type Log } from '../../server/log.js';
 import { ErrorCode } from '../../shared/errors.js';
 import { until } from '../processes.js';
-import { openLabHost, planFrom } from './embedded-host.js';
+import { followRepairs, openLabHost, planFrom } from './embedded-host.js';
 import { addresses, openLab, runProgram, type Lab } from './lab.js';
 
 const comesBackWithinMs = 2000;
@@ -29,7 +29,7 @@ let host: Host;
 let bus: ChildProcess;
 let firewalld: ChildProcess | undefined;
 let warnings: string[] = [];
-const repaired: string[] = [];
+let repaired: string[] = [];
 const log: Log = { ...silentLog, warn: (_, message) => void warnings.push(message) };
 const up: NetworkPlan[] = [];
 
@@ -66,7 +66,8 @@ describe.skipIf(!installed)('firewalld', () => {
     await mkdir('/run/dbus', { recursive: true });
     bus = spawn('dbus-daemon', ['--system', '--nofork', '--nopidfile'], { stdio: 'ignore' });
     await startFirewalld();
-    host = await openLabHost(lab, { log, firewall: 'nftables', onRepaired: (plans) => repaired.push(...plans.map(({ name }) => name)) });
+    host = await openLabHost(lab, { log, firewall: 'nftables' });
+    repaired = followRepairs(host);
   }, 400_000);
 
   afterEach(async () => {
@@ -113,7 +114,7 @@ describe.skipIf(!installed)('firewalld', () => {
     await since('a restart', async () => {
       await end(firewalld!);
       await startFirewalld();
-    }, async () => repaired.includes('nat') && await inRules());
+    }, async () => repaired.includes(nat.uuid) && await inRules());
     expect(warnings.join()).toContain('another program changed the firewall rules');
     expect(await zones()).toEqual(before);
     const tables = async () => (await runProgram('nft', ['list', 'tables'])).includes('vnet');

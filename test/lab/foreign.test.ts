@@ -8,7 +8,7 @@ import type { Host, NetworkPlan } from '../../server/driver/host.js';
 import type { LinuxHostOptions } from '../../server/host/linux.js';
 import { silentLog, type Log } from '../../server/log.js';
 import { until } from '../processes.js';
-import { openLabHost, planFrom } from './embedded-host.js';
+import { followRepairs, openLabHost, planFrom } from './embedded-host.js';
 import { addresses, openLab, runProgram, type Guest, type Lab } from './lab.js';
 
 const document = (name: string, number: number, forward: string) => planFrom(`<network><name>${name}</name>
@@ -121,15 +121,15 @@ kinds.forEach(({ title, options, programs }) => describe.skipIf(spawnSync(progra
 
   it('the place is taken again when Docker loses its chains and makes them anew, and whoever asks is told', { timeout: 90_000 }, async () => {
     await startDocker(programs);
-    const repaired: string[] = [];
-    const [guest] = await start({ ...options, acceptInForeign: true, onRepaired: (them) => repaired.push(...them.map(({ name }) => name)) }, [nat]);
+    const [guest] = await start({ ...options, acceptInForeign: true }, [nat]);
+    const repaired = followRepairs(host!);
     for (const program of programs) {
       await restore(program, '-D FORWARD -j DOCKER-USER', '-D FORWARD -j DOCKER-FORWARD', '-F DOCKER-USER', '-F DOCKER-FORWARD');
       await restore(program, '-X DOCKER-USER', '-X DOCKER-FORWARD');
     }
     await startDocker(programs);
     await comesToPass(guest!);
-    await until('the word', async () => repaired.includes('nat'));
+    await until('the word', async () => repaired.includes(nat.uuid));
   });
 }));
 

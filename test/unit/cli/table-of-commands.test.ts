@@ -12,7 +12,7 @@ const shown = commands.filter(({ hidden }) => hidden !== true);
 const virshWords = [
   'net-list', 'net-info', 'net-define', 'net-create', 'net-start', 'net-destroy', 'net-undefine', 'net-dumpxml', 'net-autostart',
   'net-name', 'net-uuid', 'net-edit', 'net-dhcp-leases', 'net-port-list', 'net-port-create', 'net-port-dumpxml', 'net-port-delete',
-  'net-update', 'net-desc', 'net-metadata',
+  'net-update', 'net-desc', 'net-metadata', 'net-event',
 ];
 
 describe('the table', () => {

@@ -110,7 +110,10 @@ describe('a network', () => {
 
   it('has leases, of one guest if asked', async () => {
     const network = await connection.lookup('default');
-    expect(await network.leases()).toEqual([]);
+    expect((await network.leases()).map(({ ipAddress, prefix, mac, hostname }) => [ipAddress, prefix, mac, hostname])).toEqual([
+      ['192.168.122.41', 24, '52:54:00:10:20:41', 'web'], ['192.168.122.42', 24, '52:54:00:10:20:42', ''],
+    ]);
+    expect(await network.leases({ mac: '52:54:00:10:20:42' })).toMatchObject([{ ipAddress: '192.168.122.42', expiryTime: 0 }]);
     expect(await refusal(network.leases({ mac: 'no mac' }))).toBe('INVALID_MAC');
   });
 });

@@ -36,7 +36,7 @@ describe('a part that is added and deleted again', () => {
       const after = applyUpdate(between, { section, command: 'delete', xml });
       expect(formatNetwork(after)).toBe(formatNetwork(before));
       expect(differences(before, after)).toEqual([]);
-    }), { numRuns: 100 });
+    }), { numRuns: 400 });
     expect(tried).toBeGreaterThan(5);
   });
 });

@@ -19,8 +19,8 @@ describe('leases', () => {
       { expiry: 1700000100, family: 'ipv4', mac: '52:54:00:00:00:01', address: '192.168.122.10', hostname: 'web', clientId: '01:52:54:00:00:00:01' },
       { expiry: 0, family: 'ipv4', mac: '52:54:00:00:00:02', address: '192.168.122.11' },
       { expiry: 1700000000, family: 'ipv4', mac: '52:54:00:00:00:03', address: '192.168.122.12', hostname: 'old' },
-      { expiry: 1700000100, family: 'ipv6', iaid: '7342593', address: 'fd00::10', hostname: 'six', clientId: '00:03:00:01:52:54:00:00:00:04' },
-      { expiry: 1700000100, family: 'ipv6', iaid: '7342594', address: 'fd00::11', clientId: '00:03:00:01:52:54:00:00:00:05' },
+      { expiry: 1700000100, family: 'ipv6', mac: '52:54:00:00:00:04', iaid: '7342593', address: 'fd00::10', hostname: 'six', clientId: '00:03:00:01:52:54:00:00:00:04' },
+      { expiry: 1700000100, family: 'ipv6', mac: '52:54:00:00:00:05', iaid: '7342594', address: 'fd00::11', clientId: '00:03:00:01:52:54:00:00:00:05' },
     ]);
   });
 

@@ -851,7 +851,10 @@ export interface DhcpLease {
   expiryTime: number;
   /** The family. */
   type: LeaseType;
-  /** The guest's MAC address; empty if DHCPv6 did not tell. */
+  /**
+   * The guest's MAC address; of a DHCPv6 lease the one that the DUID was made
+   * from, empty if it was made from none.
+   */
   mac: string;
   /** The IAID of a DHCPv6 lease. */
   iaid: string;
@@ -11034,7 +11037,8 @@ export interface NetworkDriver {
    * guest is not told: it keeps using the address until it asks again.
    *
    * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive or has
-   * no lease of this address; INVALID_ARG if the text is no address.
+   * no lease of this address; INVALID_ARG if the text is no address;
+   * INTERNAL_ERROR if the DHCP server does not let go of it.
    */
   networkReleaseDhcpLease(
     request: NetworkReleaseDhcpLeaseRequest,
@@ -11081,9 +11085,15 @@ export interface NetworkDriver {
    *
    * The first message says SUBSCRIBED, or RESYNC where events were missed that
    * are not kept any more: the caller reads the state anew and goes on. A
-   * caller that does not keep up gets RESYNC in place of what it missed.
+   * caller that does not keep up gets RESYNC in place of what it missed. The
+   * last 8,192 events are kept.
    *
-   * Errors: NO_NETWORK if it is to tell of one network that is not there.
+   * A stream has no end of its own: it lives until the caller cancels it, or
+   * ends with RPC when the daemon stops.
+   *
+   * Errors: NO_NETWORK if it is to tell of one network that is not there, unless
+   * it goes on in the same epoch; INVALID_ARG if its UUID is none;
+   * RESOURCE_BUSY if 1,000 callers watch already.
    */
   watchNetworkEvents(
     request: WatchNetworkEventsRequest,
@@ -11775,7 +11785,8 @@ export const NetworkDriverDefinition = {
      * guest is not told: it keeps using the address until it asks again.
      *
      * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive or has
-     * no lease of this address; INVALID_ARG if the text is no address.
+     * no lease of this address; INVALID_ARG if the text is no address;
+     * INTERNAL_ERROR if the DHCP server does not let go of it.
      */
     networkReleaseDhcpLease: {
       name: "NetworkReleaseDhcpLease",
@@ -11841,9 +11852,15 @@ export const NetworkDriverDefinition = {
      *
      * The first message says SUBSCRIBED, or RESYNC where events were missed that
      * are not kept any more: the caller reads the state anew and goes on. A
-     * caller that does not keep up gets RESYNC in place of what it missed.
+     * caller that does not keep up gets RESYNC in place of what it missed. The
+     * last 8,192 events are kept.
      *
-     * Errors: NO_NETWORK if it is to tell of one network that is not there.
+     * A stream has no end of its own: it lives until the caller cancels it, or
+     * ends with RPC when the daemon stops.
+     *
+     * Errors: NO_NETWORK if it is to tell of one network that is not there, unless
+     * it goes on in the same epoch; INVALID_ARG if its UUID is none;
+     * RESOURCE_BUSY if 1,000 callers watch already.
      */
     watchNetworkEvents: {
       name: "WatchNetworkEvents",

@@ -1,0 +1,125 @@
+/**
+ * Lives here: a dnsmasq that ended though nobody asked for it is started
+ * again. Does not know: configuration; when a network comes and goes.
+ */
+import { readFileSync } from 'node:fs';
+import type { NetworkPlan } from '../../driver/host.js';
+import type { Log } from '../../log.js';
+import type { Tell } from '../events.js';
+import type { DnsmasqFiles } from './conf.js';
+import { findProcess } from './process.js';
+
+/** Who keeps processes running. */
+export interface Keeper {
+  /** From now on this network's dnsmasq is to run. */
+  guard(plan: NetworkPlan, files: DnsmasqFiles): Promise<void>;
+  /** From now on it may end; to be called before it is ended. Waits for a start that is under way. */
+  release(plan: NetworkPlan): Promise<void>;
+  close(): void;
+}
+
+/** Each process is looked at once in this time, in milliseconds; they take turns, a few at a time. */
+const roundMs = 1000;
+const turns = 8;
+
+/** Each how many rounds it is looked whether a process that is there has ended all the same: that costs ten times as much. */
+const thoroughRounds = 4;
+
+/** Between two starts of one process: at once at first, then this long, twice as long each time. In milliseconds. */
+const backOffMs = { first: 1000, longest: 60_000 };
+
+/** A process that is kept running. */
+interface Kept {
+  plan: NetworkPlan;
+  files: DnsmasqFiles;
+  pid: number | undefined;
+  /** No start before this time, as performance.now() has it. */
+  restUntilMs: number;
+  backOffMs: number;
+  /** Its last start failed, and that has been told. */
+  failed: boolean;
+  starting: Promise<void> | undefined;
+}
+
+/**
+ * Opens a keeper.
+ *
+ * @param start starts a dnsmasq from its files
+ */
+export function openKeeper(start: (files: DnsmasqFiles) => Promise<void>, tell: Tell, log: Log): Keeper {
+  return new ProcessKeeper(start, tell, log);
+}
+
+class ProcessKeeper implements Keeper {
+  private readonly kept = new Map<string, Kept>();
+  /** Who is looked at next, in turn. */
+  private round: Kept[] = [];
+  private rounds = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(private readonly start: (files: DnsmasqFiles) => Promise<void>, private readonly tell: Tell, private readonly log: Log) {}
+
+  async guard(plan: NetworkPlan, files: DnsmasqFiles): Promise<void> {
+    const kept: Kept = { plan, files, pid: await findProcess(files), restUntilMs: 0, backOffMs: backOffMs.first, failed: false, starting: undefined };
+    this.kept.set(plan.uuid, kept);
+    this.timer ??= setInterval(() => this.look(), roundMs / turns).unref();
+  }
+
+  async release({ uuid }: NetworkPlan): Promise<void> {
+    const kept = this.kept.get(uuid);
+    this.kept.delete(uuid);
+    if (this.kept.size === 0) this.close();
+    await kept?.starting;
+  }
+
+  close(): void {
+    clearInterval(this.timer);
+    this.timer = undefined;
+  }
+
+  private look(): void {
+    if (this.round.length === 0) {
+      this.round = [...this.kept.values()];
+      this.rounds += 1;
+    }
+    const thorough = this.rounds % thoroughRounds === 0;
+    for (const kept of this.round.splice(0, Math.ceil(this.kept.size / turns))) {
+      if (this.kept.get(kept.plan.uuid) !== kept || kept.starting !== undefined || performance.now() < kept.restUntilMs) continue;
+      if (kept.pid !== undefined && runs(kept.pid, thorough)) continue;
+      kept.starting = this.again(kept).finally(() => { kept.starting = undefined; });
+    }
+  }
+
+  /** Starts a process again, unless somebody else has done so. */
+  private async again(kept: Kept): Promise<void> {
+    const { plan, files } = kept;
+    kept.pid = await findProcess(files);
+    if (kept.pid !== undefined || this.kept.get(plan.uuid) !== kept) return;
+    // One that has run for long has earned a start at once.
+    if (performance.now() > kept.restUntilMs + backOffMs.longest) kept.backOffMs = backOffMs.first;
+    kept.restUntilMs = performance.now() + kept.backOffMs;
+    kept.backOffMs = Math.min(kept.backOffMs * 2, backOffMs.longest);
+    try {
+      await this.start(files);
+      kept.pid = await findProcess(files);
+      kept.failed = false;
+      this.log.warn({ network: plan.name, pid: kept.pid }, 'dnsmasq of a network ended: started again');
+      this.tell({ kind: 'repaired', network: plan.uuid, what: 'dnsmasq' });
+    } catch (error) {
+      const words = error instanceof Error ? error.message : String(error);
+      this.log.error({ network: plan.name, err: error, againMs: kept.restUntilMs - performance.now() }, 'dnsmasq of a network ended and cannot be started again');
+      if (!kept.failed) this.tell({ kind: 'failed', network: plan.uuid, what: `dnsmasq ended and cannot be started again: ${words}` });
+      kept.failed = true;
+    }
+  }
+}
+
+/** Whether a process runs. One that has ended and that its parent has not taken note of is there still, without memory. */
+function runs(pid: number, thorough: boolean): boolean {
+  try {
+    process.kill(pid, 0);
+    return !thorough || !readFileSync(`/proc/${pid}/statm`, 'latin1').startsWith('0 ');
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
