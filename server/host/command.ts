@@ -11,7 +11,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 
 /** The programs of the Linux host, each with the Debian package that has it. */
 const packages = {
-  ip: 'iproute2', tc: 'iproute2', nft: 'nftables', dnsmasq: 'dnsmasq-base',
+  ip: 'iproute2', tc: 'iproute2', bridge: 'iproute2', nsenter: 'util-linux', udevadm: 'udev', 'ovs-vsctl': 'openvswitch-switch', nft: 'nftables', dnsmasq: 'dnsmasq-base',
   'iptables-save': 'iptables', 'iptables-restore': 'iptables', 'ip6tables-save': 'iptables', 'ip6tables-restore': 'iptables',
 } as const;
 

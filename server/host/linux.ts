@@ -16,7 +16,9 @@ import { policyOf } from './firewall/policy.js';
 import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
 import type { Firewall } from './firewall/firewall.js';
 import { openWatch, type Watch } from './firewall/watch.js';
-import { ownBridges, raiseBridge, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
+import { ownBridges, raiseBridge, removeBridge, silenceIpv6 } from './link.js';
+import { requireLan } from './lan.js';
+import { openPorts, type Ports } from './port.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
 import { safeInterface } from './safe-text.js';
@@ -37,6 +39,8 @@ export interface LinuxHostOptions {
   resolvConf: string;
   /** Who guards networks; `auto` unless given. */
   firewall?: FirewallChoice;
+  /** Where sysfs is; /sys unless given. */
+  sysFolder?: string;
   log: Log;
   /** Absolute paths of programs that are not to be searched for. */
   toolPaths?: Partial<Record<Tool, string>>;
@@ -46,11 +50,11 @@ export interface LinuxHostOptions {
 
 /** Opens the Linux host in the network namespace of this process. Networks that stand are left alone. */
 export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
-  const { varFolder, runFolder, resolvConf, log, commands = openCommands(options.toolPaths) } = options;
+  const { varFolder, runFolder, resolvConf, log, sysFolder = '/sys', commands = openCommands(options.toolPaths) } = options;
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
   try {
     const firewall = await chooseFirewall(options.firewall ?? 'auto', commands);
-    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, openTraffic(commands, log), log);
+    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, openTraffic(commands, log), openPorts(commands, log, sysFolder), sysFolder, log);
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -64,6 +68,8 @@ class LinuxHost implements Host {
     private readonly watch: Watch,
     private readonly dnsmasq: Dnsmasq,
     private readonly traffic: Traffic,
+    private readonly ports: Ports,
+    private readonly sysFolder: string,
     private readonly log: Log,
   ) {}
 
@@ -73,7 +79,7 @@ class LinuxHost implements Host {
 
   async bringUp(plan: NetworkPlan): Promise<void> {
     refuseUnsupported(plan);
-    if (!isManaged(plan.definition)) return requireHostBridge(this.commands, plan);
+    if (!isManaged(plan.definition)) return requireLan(this.commands, plan, this.sysFolder);
     safeInterface(plan.bridge);
     const rendered = this.dnsmasq.render(plan);
     const families = forwardedFamilies(plan);
@@ -162,13 +168,13 @@ class LinuxHost implements Host {
 
   preview: Host['preview'] = () => notYet();
 
-  pool: Host['pool'] = () => notYet();
+  pool: Host['pool'] = (plan) => this.ports.pool(plan);
 
-  attach: Host['attach'] = () => notYet();
+  attach: Host['attach'] = (network, port) => this.ports.attach(network, port);
 
-  detach: Host['detach'] = () => notYet();
+  detach: Host['detach'] = (network, port) => this.ports.detach(network, port);
 
-  reshape: Host['reshape'] = () => notYet();
+  reshape: Host['reshape'] = (network, before, after) => this.ports.reshape(network, before, after);
 
   releaseLease: Host['releaseLease'] = () => notYet();
 

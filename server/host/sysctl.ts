@@ -40,6 +40,11 @@ export async function setBridgeIpv6(bridge: string, enabled: boolean): Promise<v
   await Promise.all([setSysctl(`${keys}/accept_ra`, '0'), setSysctl(`${keys}/autoconf`, '0')]);
 }
 
+/** Turns IPv6 off on the host's end of a guest's device: the host is on the bridge, not there. */
+export async function silenceDevice(device: string): Promise<void> {
+  await setSysctl(`ipv6/conf/${safeInterface(device)}/disable_ipv6`, '1');
+}
+
 /** Lets the host forward packets of these families. It stays so. */
 export async function enableForwarding({ ipv4, ipv6 }: { ipv4: boolean; ipv6: boolean }): Promise<void> {
   if (ipv4) await setSysctl('ipv4/ip_forward', '1');
