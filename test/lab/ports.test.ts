@@ -43,7 +43,7 @@ afterAll(async () => {
 
 const link = async (name: string) => (await shownLinks()).find(({ ifname }) => ifname === name);
 
-describe('a tap', () => {
+describe('a tap', { timeout: 60_000 }, () => {
   it('is as it was asked for, on the bridge, and gone when the port is', async () => {
     await host.bringUp(network);
     const before = await portTraces();
@@ -122,7 +122,7 @@ for _ in range(200): os.write(tap, b'\\xff' * 6 + bytes.fromhex('525400700001') 
   });
 });
 
-describe('a guest in a network namespace', () => {
+describe('a guest in a network namespace', { timeout: 60_000 }, () => {
   it('reaches the host and its neighbours, whichever bridge it is on', async () => {
     await host.bringUp(network);
     const before = await portTraces();
@@ -167,7 +167,7 @@ describe('a guest in a network namespace', () => {
   });
 });
 
-describe("somebody else's device", () => {
+describe("somebody else's device", { timeout: 60_000 }, () => {
   it('is plugged in and taken off, and stays', async () => {
     await host.bringUp(network);
     await runProgram('ip', ['-batch', '-'], 'link add vif1.0 type veth peer name far\nlink set far up\n');
@@ -199,7 +199,7 @@ describe("somebody else's device", () => {
   });
 });
 
-describe("the bridge's MTU", () => {
+describe("the bridge's MTU", { timeout: 60_000 }, () => {
   it.each(['lab-plugged', 'lan'])('of %s stays what it was, whatever a port has', async (bridge) => {
     await host.bringUp(network);
     const where = bridge === 'lan' ? onLan : onBridge;
