@@ -196,8 +196,12 @@ export interface Host {
    */
   attach(network: NetworkPlan, port: PortPlan): Promise<void>;
 
-  /** Takes a port off its network, and what vnet made for it away. Runs every step, as tearDown. */
-  detach(network: NetworkPlan, port: PortPlan): Promise<void>;
+  /**
+   * Takes a port off its network, and what vnet made for it away, unless the
+   * guest is to keep its device for the time when the port is attached again.
+   * The network may be down already. Runs every step, as tearDown.
+   */
+  detach(network: NetworkPlan, port: PortPlan, options?: { keepDevice: boolean }): Promise<void>;
 
   /** Changes the bandwidth of a port that is plugged in. On failure it is as before. */
   reshape(network: NetworkPlan, before: PortPlan, after: PortPlan): Promise<void>;

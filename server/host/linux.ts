@@ -172,7 +172,7 @@ class LinuxHost implements Host {
 
   attach: Host['attach'] = (network, port) => this.ports.attach(network, port);
 
-  detach: Host['detach'] = (network, port) => this.ports.detach(network, port);
+  detach: Host['detach'] = (network, port, options) => this.ports.detach(network, port, options);
 
   reshape: Host['reshape'] = (network, before, after) => this.ports.reshape(network, before, after);
 

@@ -11,7 +11,7 @@ import type { Host, NetworkPlan, Plug, PortAttachment, PortPlan } from '../drive
 import type { Log } from '../log.js';
 import { CommandError, type Commands } from './command.js';
 import { plug, requireBridge, unplug, type Bridge } from './port/bridge-port.js';
-import { ipLines, makeDevice, markOf, readDevice, refuse, removeDevice, requireMark, type Device } from './port/device.js';
+import { ipLines, makeDevice, readDevice, refuse, removeDevice, requireMark, setMarked, type Device } from './port/device.js';
 import { floorOf, openFloors } from './port/floor.js';
 import { hasLimits, isTcFailure, limit, relimit, unlimit, type Limited } from './port/limits.js';
 import { ownTapFile, renderMacvlan, renderMacvtap, renderMacvtapUp } from './port/macvtap.js';
@@ -131,7 +131,7 @@ class LinuxPorts implements Ports {
     const lines = renderMacvlan(port, direct, attachment);
     const netns = netnsPath(port, attachment);
     await requireNetns(port, netns);
-    if ((await readDevice(this.commands, attachment.guestDevice, netns))?.mark === markOf(port)) return;
+    if (await setMarked(this.commands, port, attachment.guestDevice, 'up', netns)) return;
     const standing = await readDevice(this.commands, attachment.device);
     if (standing !== undefined) requireMark(port, standing);
     back.push('device', () => this.removeMacvlan(port, attachment, netns));
@@ -153,11 +153,12 @@ class LinuxPorts implements Ports {
     await limit(this.commands, port, target);
   }
 
-  async detach(network: NetworkPlan, port: PortPlan): Promise<void> {
+  async detach(network: NetworkPlan, port: PortPlan, { keepDevice } = { keepDevice: false }): Promise<void> {
     if (port.plug.type === 'hostdev-pci') return;
     const { attachment } = port;
     const results = await Promise.allSettled([
-      this.floors.release(network, port), attachment === undefined ? undefined : this.remove(port, port.plug, attachment),
+      this.floors.release(network, port), attachment === undefined ? undefined
+        : keepDevice && attachment.type !== 'existing' ? this.isolate(port, port.plug, attachment) : this.remove(port, port.plug, attachment),
     ]);
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length === 0) return;
@@ -165,6 +166,16 @@ class LinuxPorts implements Ports {
     throw new NetworkError(ErrorCode.INTERNAL_ERROR, `the port of '${port.owner}' could not be taken off network '${network.name}' in full: ${words.join('; ')}`, {
       cause: failures.length === 1 ? failures[0] : new AggregateError(failures),
     });
+  }
+
+  /** Takes a device off what it is plugged into, and leaves it to its guest. */
+  private async isolate(port: PortPlan, where: Exclude<Plug, { type: 'hostdev-pci' }>, attachment: Exclude<PortAttachment, { type: 'existing' }>): Promise<void> {
+    const { device } = attachment;
+    if (usesOpenVswitch(port)) return leaveSwitch(this.commands, port, device);
+    if (where.type === 'bridge') return unplug(this.commands, where.bridge, device);
+    // One over a device of the LAN is nowhere else: it is down until the port is attached again.
+    if (attachment.type === 'tap') await setMarked(this.commands, port, device, 'down');
+    else await setMarked(this.commands, port, attachment.guestDevice, 'down', netnsPath(port, attachment));
   }
 
   private async remove(port: PortPlan, where: Exclude<Plug, { type: 'hostdev-pci' }>, attachment: PortAttachment): Promise<void> {

@@ -73,6 +73,12 @@ describe('guests on the LAN', { timeout: 60_000 }, () => {
     // Plugged in again, they are as they were.
     await host.attach(network(mode), one.port);
     expect(await one.reach('10.92.0.254')).toMatchObject({ reached: true });
+    // Kept, it is down, and comes back as the same.
+    await host.detach(network(mode), one.port, { keepDevice: true });
+    expect((await one.reach('10.92.0.254', { timeoutMs: 1000 })).reached).toBe(false);
+    await host.attach(network(mode), one.port);
+    await one.exec('ip', 'link', 'show', 'eth0', 'up');
+    expect(await one.reach('10.92.0.254')).toMatchObject({ reached: true });
     await Promise.all([one.close(), two.close()]);
     expect(await portTraces()).toEqual(before);
   });

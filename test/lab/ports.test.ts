@@ -107,6 +107,18 @@ for _ in range(200): os.write(tap, b'\\xff' * 6 + bytes.fromhex('525400700001') 
     await host.detach(network, tap(limits));
   });
 
+  it('stays, off the bridge, if its guest is to keep it', async () => {
+    const shared = tap(onLan);
+    await host.attach(lan, shared);
+    const index = (await link('lab-tap'))?.ifindex;
+    await host.detach(lan, shared, { keepDevice: true });
+    expect((await link('lab-tap'))?.master).toBeUndefined();
+    await host.attach(lan, shared);
+    expect(await link('lab-tap')).toMatchObject({ ifindex: index, master: 'lan' });
+    await host.detach(lan, shared);
+    expect(await link('lab-tap')).toBeUndefined();
+  });
+
   it('of an account that is not there, or of a name or MAC address that cannot be, is refused', async () => {
     await host.bringUp(network);
     const before = await portTraces();

@@ -3,6 +3,7 @@
  * it is made and marked as ours, and how it goes. Does not know: kinds of
  * devices, what they are plugged into.
  */
+import { access } from 'node:fs/promises';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
 import type { PortPlan } from '../../driver/host.js';
 import { CommandError, type Commands } from '../command.js';
@@ -100,6 +101,15 @@ export async function removeDevice(commands: Commands, port: PortPlan, name: str
   } catch (error) {
     if (await readDevice(commands, name, netns) !== undefined) throw error;
   }
+}
+
+/** Sets a port's device up or down if it is there and vnet made it; tells whether it is. */
+export async function setMarked(commands: Commands, port: PortPlan, name: string, state: 'up' | 'down', netns?: string): Promise<boolean> {
+  if (netns !== undefined && !await access(netns).then(() => true, () => false)) return false;
+  if ((await readDevice(commands, name, netns))?.mark !== markOf(port)) return false;
+  const argv = ['link', 'set', 'dev', safeInterface(name), state];
+  await (netns === undefined ? commands.run('ip', argv) : commands.run('nsenter', [`--net=${netns}`, 'ip', ...argv]));
+  return true;
 }
 
 /** @throws {NetworkError} SYSTEM_ERROR if it was not made for this port */
