@@ -127,7 +127,6 @@ class LinuxPorts implements Ports {
   }
 
   private async attachMacvlan(port: PortPlan, direct: Extract<Plug, { type: 'direct' }>, attachment: Extract<PortAttachment, { type: 'veth' }>, back: WayBack): Promise<void> {
-    if (hasLimits(port)) throw refuse(port, 'its bandwidth would be held on a device that is in its own network namespace, where it can take it off');
     const lines = renderMacvlan(port, direct, attachment);
     const netns = netnsPath(port, attachment);
     await requireNetns(port, netns);
@@ -225,6 +224,7 @@ function refuseUnfit(port: PortPlan): void {
   if (usesOpenVswitch(port)) refuseForSwitch(port);
   if (where.type === 'hostdev-pci' && attachment !== undefined) throw refuse(port, 'a PCI device is handed to the guest by its hypervisor, so there is no device to make');
   if (where.type !== 'direct') return;
+  if (hasLimits(port) && attachment?.type === 'veth') throw refuse(port, 'its bandwidth would be held on a device in its own network namespace, where it can take it off');
   if (vlan !== undefined) throw refuse(port, `a VLAN on '${where.device}' is not supported`, 'make an interface in that VLAN and give the network that one');
   if (port.trustGuestRxFilters && where.mode !== 'passthrough' && attachment !== undefined) {
     throw refuse(port, `trustGuestRxFilters='yes' is not possible in mode '${where.mode}': a guest has one MAC address there`, "mode 'passthrough' lets a guest use any");
