@@ -62,6 +62,8 @@ export interface PortPlan {
   mac: string;
   /** Who uses it: the guest's name. */
   owner: string;
+  /** The guest's UUID, canonical, if it is known. */
+  ownerUuid?: string;
   plug: Plug;
   /** Absent: whoever asked for the port plugs the guest in, and the host only holds its bandwidth. */
   attachment?: PortAttachment;

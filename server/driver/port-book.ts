@@ -51,7 +51,7 @@ export function planOfPort(network: NetworkPlan, { definition, attachment }: Pic
   const { uuid, mac, owner, virtualPort, vlan, bandwidth, port, trustGuestRxFilters = false } = definition;
   const { mtu } = network.definition;
   return {
-    uuid, mac, owner: owner.name, plug: hostPlug(definition.plug),
+    uuid, mac, owner: owner.name, ownerUuid: owner.uuid, plug: hostPlug(definition.plug),
     ...(attachment === undefined ? {} : { attachment }),
     ...(virtualPort === undefined ? {} : { virtualPort }),
     ...(vlan === undefined ? {} : { vlan }),

@@ -46,39 +46,52 @@ export function bandwidthLines(commands: Commands, plan: NetworkPlan): Line[] {
   return [
     ...(inbound?.average === undefined ? [] : queueLines(bridge, inbound, inbound.average)),
     ...(outbound?.average === undefined ? [] : [{
-      text: `${everythingFrom(bridge)} police rate ${rate(outbound.average)} burst ${policedBurst(outbound, outbound.average)} mtu 64kb drop flowid :1`,
-      instead: () => makeDetour(commands, plan, outbound, outbound.average!),
+      text: `${everythingFrom(bridge)} ${policed(outbound, outbound.average)}`,
+      instead: () => makeDetour(commands, { from: bridge, detour: detourOf(plan), mark: renderAlias(plan) }, outbound, outbound.average!),
     }]),
   ];
 }
 
 /** Removes what a network's limits left beside its bridge. What is on the bridge goes with it. */
-export async function removeBandwidth(commands: Commands, plan: NetworkPlan): Promise<void> {
-  const device = detourOf(plan);
+export function removeBandwidth(commands: Commands, plan: NetworkPlan): Promise<void> {
+  return removeDetour(commands, detourOf(plan), renderAlias(plan));
+}
+
+/** Removes a device made by {@link makeDetour}, if it is there and bears that mark. */
+export async function removeDetour(commands: Commands, device: string, mark: string): Promise<void> {
   if (!(await readInterfaces()).includes(device)) return;
   const shown = JSON.parse(await commands.read('ip', ['-json', 'link', 'show', 'type', 'ifb']) || '[]') as { ifname?: string; ifalias?: string }[];
-  if (!shown.some(({ ifname, ifalias }) => ifname === device && ifalias === renderAlias(plan))) return;
+  if (!shown.some(({ ifname, ifalias }) => ifname === device && ifalias === mark)) return;
   await commands.run('ip', ['link', 'delete', 'dev', device, 'type', 'ifb']);
 }
 
-/** A queue that lets out `average`, and after a pause `burst` KiB at `peak`. */
-function queueLines(device: string, { peak, burst }: BandwidthDirection, average: number): Line[] {
+/**
+ * A queue that lets out `average`, and after a pause `burst` KiB at `peak`:
+ * the lines that make it, or those that change one that is there.
+ */
+export function queueLines(device: string, { peak, burst }: BandwidthDirection, average: number, verb: 'add' | 'change' = 'add'): Line[] {
   const speed = `rate ${rate(average)} ceil ${rate(peak ?? average)}`;
   const share = `quantum ${quantum(average)}`;
   return [
-    { text: `qdisc add dev ${device} root handle 1: htb default 2` },
-    { text: `class add dev ${device} parent 1: classid 1:1 htb ${speed} ${share}` },
-    { text: `class add dev ${device} parent 1:1 classid 1:2 htb ${speed}${burst === undefined ? '' : ` burst ${kibibytes(burst, average)}`} ${share}` },
-    // Guests take turns. Without sfq the first to come is the first to go, and waits for half a second at most.
-    {
-      text: `qdisc add dev ${device} parent 1:2 handle 2: sfq perturb 10`,
-      instead: async () => [{ text: `qdisc add dev ${device} parent 1:2 handle 2: bfifo limit ${safeNumber(queueBytes(average), 1, 2 ** 31)}` }],
-    },
+    ...(verb === 'change' ? [] : [{ text: `qdisc add dev ${device} root handle 1: htb default 2` }]),
+    { text: `class ${verb} dev ${device} parent 1: classid 1:1 htb ${speed} ${share}` },
+    { text: `class ${verb} dev ${device} parent 1:1 classid 1:2 htb ${speed}${burst === undefined ? '' : ` burst ${kibibytes(burst, average)}`} ${share}` },
+    leafLine(device, '2', average, verb),
   ];
 }
 
-function everythingFrom(bridge: string): string {
-  return `filter add dev ${bridge} ingress protocol all u32 match u32 0 0`;
+/** Guests take turns. Without sfq the first to come is the first to go, and waits for half a second at most. */
+export function leafLine(device: string, minor: string, average: number, verb: 'add' | 'change' = 'add'): Line {
+  const leaf = `qdisc ${verb} dev ${device} parent 1:${minor} handle ${minor}:`;
+  return {
+    text: `${leaf} sfq perturb 10`,
+    instead: async () => [{ text: `${leaf} bfifo limit ${safeNumber(queueBytes(average), 1, 2 ** 31)}` }],
+  };
+}
+
+/** The filter that takes all that arrives at a device. */
+export function everythingFrom(device: string): string {
+  return `filter add dev ${device} ingress protocol all u32 match u32 0 0`;
 }
 
 /** The device that what a network's guests send is led through. */
@@ -86,11 +99,15 @@ function detourOf({ uuid }: NetworkPlan): string {
   return safeInterface(`vnb${uuidDigits(uuid).slice(-12)}`);
 }
 
-/** Makes that device, and gives the lines that lead through it. */
-async function makeDetour(commands: Commands, plan: NetworkPlan, direction: BandwidthDirection, average: number): Promise<Line[]> {
-  const device = detourOf(plan);
+/**
+ * Makes a device that what arrives at another is led through, and gives the
+ * lines that do so.
+ */
+export async function makeDetour(
+  commands: Commands, { from, detour: device, mark }: { from: string; detour: string; mark: string }, direction: BandwidthDirection, average: number,
+): Promise<Line[]> {
   // An IFB device's own queue of 32 packets would be what its HTB queue has by default.
-  const lines = [`link add name ${device} txqueuelen 1000 type ifb`, `link set dev ${device} alias ${renderAlias(plan)} up`];
+  const lines = [`link add name ${device} txqueuelen 1000 type ifb`, `link set dev ${device} alias ${mark} up`];
   try {
     await commands.run('ip', ['-batch', '-'], { input: lines.map((line) => `${line}\n`).join('') });
   } catch (error) {
@@ -100,28 +117,31 @@ async function makeDetour(commands: Commands, plan: NetworkPlan, direction: Band
   }
   return [
     ...queueLines(device, direction, average),
-    { text: `${everythingFrom(safeInterface(plan.bridge))} flowid :1 action mirred egress redirect dev ${device}` },
+    { text: `${everythingFrom(from)} flowid :1 action mirred egress redirect dev ${device}` },
   ];
 }
 
 /** In tc, `kbps` is 1000 bytes a second. */
-function rate(kilobytesPerSecond: number): string {
+export function rate(kilobytesPerSecond: number): string {
   return `${safeNumber(kilobytesPerSecond, 1, Number.MAX_SAFE_INTEGER)}kbps`;
 }
 
 /** In tc, `kb` is 1024 bytes. */
-function kibibytes(burst: number, average: number): string {
+export function kibibytes(burst: number, average: number): string {
   const countable = Math.floor((average * 1000 * longestBurstSeconds) / 1024);
   return `${safeNumber(Math.min(burst, countable, largestBurst), 1, largestBurst)}kb`;
 }
 
-/** What may arrive at once without a loss: as much as in a second, as libvirt has it. */
-function policedBurst({ burst }: BandwidthDirection, average: number): string {
-  return kibibytes(burst ?? average, average);
+/**
+ * What drops all that arrives too fast. At once may arrive without a loss as
+ * much as in a second, unless there is a burst; so libvirt has it.
+ */
+export function policed({ burst }: BandwidthDirection, average: number): string {
+  return `police rate ${rate(average)} burst ${kibibytes(burst ?? average, average)} mtu 64kb drop flowid :1`;
 }
 
 /** How many bytes a class may send in its turn; the numbers are libvirt's. */
-function quantum(average: number): string {
+export function quantum(average: number): string {
   return safeNumber(Math.min(Math.max(Math.floor((average * 1024) / 8 / 1500), 1), largestQuantum), 1, largestQuantum);
 }
 

@@ -11,7 +11,8 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 
 /** The programs of the Linux host, each with the Debian package that has it. */
 const packages = {
-  ip: 'iproute2', tc: 'iproute2', ss: 'iproute2', nft: 'nftables', dnsmasq: 'dnsmasq-base',
+  ip: 'iproute2', tc: 'iproute2', ss: 'iproute2', bridge: 'iproute2', nft: 'nftables', dnsmasq: 'dnsmasq-base',
+  nsenter: 'util-linux', udevadm: 'udev', 'ovs-vsctl': 'openvswitch-switch',
   'iptables-save': 'iptables', 'iptables-restore': 'iptables', 'ip6tables-save': 'iptables', 'ip6tables-restore': 'iptables',
   'iptables-legacy-save': 'iptables', 'iptables-legacy-restore': 'iptables', 'ip6tables-legacy-save': 'iptables', 'ip6tables-legacy-restore': 'iptables',
   'firewall-cmd': 'firewalld',

@@ -9,7 +9,7 @@ import { familyOfIp, subnetOfIp, subnetOfRoute, type Ip, type Route } from '../.
 import type { NetworkPlan } from '../driver/host.js';
 import { CommandError, type Commands } from './command.js';
 import { readInterfaces } from './proc.js';
-import { safeAddress, safeInterface, safeNumber, uuidDigits } from './safe-text.js';
+import { safeAddress, safeInterface, safeMac, safeNumber, uuidDigits } from './safe-text.js';
 import { setBridgeIpv6 } from './sysctl.js';
 
 /** What marks a bridge as a network's, where `ip link` shows it and every tool can read it. */
@@ -27,6 +27,7 @@ export function renderBridge(plan: NetworkPlan): string {
     ...(mac === undefined ? [] : ['address', safeMac(mac)]),
     // The kernel counts in hundredths of a second. While STP is on it takes 2 seconds for anything less.
     'type bridge stp_state', stp ? '1' : '0', 'forward_delay', safeNumber(delay * 100, 0, 0xffffffff),
+    ...(tellsBridge(plan) ? ['vlan_filtering 1'] : []),
   ], [
     'link set dev', name, 'alias', renderAlias(plan),
     // Set when the bridge is there: one that it is made with changes to that of the first guest.
@@ -86,6 +87,11 @@ function hasIpv6({ definition }: NetworkPlan): boolean {
   return definition.ips.some((ip) => familyOfIp(ip) === 'ipv6');
 }
 
+/** Whether the bridge is told where guests are instead of learning it. */
+function tellsBridge({ definition }: NetworkPlan): boolean {
+  return definition.bridge?.macTableManager === 'libvirt';
+}
+
 /** Runs `ip -batch` lines that begin with {@link renderBridge}'s two. */
 async function batch(commands: Commands, plan: NetworkPlan, input: string): Promise<void> {
   try {
@@ -101,6 +107,11 @@ async function batch(commands: Commands, plan: NetworkPlan, input: string): Prom
 
 function refusedBridge(plan: NetworkPlan, error: CommandError): NetworkError {
   const words = error.words.replace(/\s*Command failed -:\d+\s*/, '').replace(/^RTNETLINK answers: /, '');
+  if (tellsBridge(plan) && words.includes('not supported')) {
+    return new NetworkError(ErrorCode.CONFIG_UNSUPPORTED, `network/bridge/@macTableManager='libvirt' of network '${plan.name}' is not supported on this host: the kernel does not filter VLANs on bridges`, {
+      cause: error, hint: 'it needs CONFIG_BRIDGE_VLAN_FILTERING; the definition is kept; the network can be started once this is taken out of it',
+    });
+  }
   return new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot create bridge '${plan.bridge}' of network '${plan.name}': ${words}`, {
     cause: error,
     hint: words.includes('File exists') ? `an interface of that name is there already; look at it with: ip -d link show ${plan.bridge}` : undefined,
@@ -143,11 +154,6 @@ export async function requireHostBridge(commands: Commands, { name, definition }
   throw new NetworkError(ErrorCode.SYSTEM_ERROR, `${other ? `'${bridge}' is no bridge` : `there is no bridge '${bridge}' on this host`}, so guests of network '${name}' cannot be plugged into it`, {
     hint: 'in this mode the bridge is the host\'s own: make it first, or name another; see them with: ip link show type bridge',
   });
-}
-
-function safeMac(mac: string): string {
-  if (/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac)) return mac;
-  throw new NetworkError(ErrorCode.INTERNAL_ERROR, `'${mac}' is no MAC address`);
 }
 
 function lines(...commands: string[][]): string {

@@ -26,7 +26,9 @@ import { openWarnings, type Warnings } from './foreign/warnings.js';
 import { openForwarding, type Forwarding } from './forwarding.js';
 import { openWatch, type Watch } from './firewall/watch.js';
 import { openLinkWatch, type LinkWatch } from './link-watch.js';
-import { ownBridges, raiseBridge, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
+import { ownBridges, raiseBridge, removeBridge, silenceIpv6 } from './link.js';
+import { requireLan } from './lan.js';
+import { openPorts, type Ports } from './port.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
 import { safeInterface } from './safe-text.js';
@@ -49,6 +51,8 @@ export interface LinuxHostOptions {
   firewall?: FirewallChoice;
   /** Let networks pass in other programs' firewalls that have a place for it (Docker's DOCKER-USER); not unless given. */
   acceptInForeign?: boolean;
+  /** Where sysfs is; /sys unless given. */
+  sysFolder?: string;
   log: Log;
   /** Absolute paths of programs that are not to be searched for. */
   toolPaths?: Partial<Record<Tool, string>>;
@@ -58,7 +62,7 @@ export interface LinuxHostOptions {
 
 /** Opens the Linux host in the network namespace of this process. Networks that stand are left alone. */
 export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
-  const { varFolder, runFolder, resolvConf, log, commands = openCommands(options.toolPaths) } = options;
+  const { varFolder, runFolder, resolvConf, log, sysFolder = '/sys', commands = openCommands(options.toolPaths) } = options;
   const events = openHostEvents();
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log, tell: events.tell });
   try {
@@ -69,9 +73,9 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
     });
     const warnings = openWarnings(commands, log, ['firewalld', ...(accept ? ['Docker'] : [])]);
     const forwarding = await openForwarding(runFolder, commands, log);
-    return new LinuxHost(commands, firewall, watch, openLinkWatch(commands, events.tell, log), events, warnings, forwarding, dnsmasq, openTraffic(commands, log), {
+    return new LinuxHost(commands, firewall, watch, openLinkWatch(commands, events.tell, log), events, warnings, forwarding, dnsmasq, openTraffic(commands, log), openPorts(commands, log, sysFolder), {
       commands, tools: ['ip', 'ss', ...firewall.tools, 'dnsmasq', 'tc'], dnsmasqFolder: join(varFolder, 'dnsmasq'), dnsmasqUser: options.dnsmasqUser,
-    }, log);
+    }, sysFolder, log);
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -89,7 +93,9 @@ class LinuxHost implements Host {
     private readonly forwarding: Forwarding,
     private readonly dnsmasq: Dnsmasq,
     private readonly traffic: Traffic,
+    private readonly ports: Ports,
     private readonly patient: Omit<Patient, 'standing' | 'lacks'>,
+    private readonly sysFolder: string,
     private readonly log: Log,
   ) {}
 
@@ -105,7 +111,7 @@ class LinuxHost implements Host {
 
   async bringUp(plan: NetworkPlan): Promise<void> {
     refuseUnsupported(plan);
-    if (!isManaged(plan.definition)) return requireHostBridge(this.commands, plan);
+    if (!isManaged(plan.definition)) return requireLan(this.commands, plan, this.sysFolder);
     safeInterface(plan.bridge);
     const rendered = this.dnsmasq.render(plan);
     await together(
@@ -207,13 +213,13 @@ class LinuxHost implements Host {
 
   preview: Host['preview'] = (before, after) => previewNetwork(this.workshop, before, after);
 
-  pool: Host['pool'] = () => notYet();
+  pool: Host['pool'] = (plan) => this.ports.pool(plan);
 
-  attach: Host['attach'] = () => notYet();
+  attach: Host['attach'] = (network, port) => this.ports.attach(network, port);
 
-  detach: Host['detach'] = () => notYet();
+  detach: Host['detach'] = (network, port, options) => this.ports.detach(network, port, options);
 
-  reshape: Host['reshape'] = () => notYet();
+  reshape: Host['reshape'] = (network, before, after) => this.ports.reshape(network, before, after);
 
   releaseLease: Host['releaseLease'] = (plan, address) => this.dnsmasq.release(plan, address);
 
@@ -226,8 +232,4 @@ class LinuxHost implements Host {
     this.dnsmasq.close();
     this.events.close();
   }
-}
-
-function notYet(): never {
-  throw new NetworkError(ErrorCode.NO_SUPPORT, 'not yet');
 }

@@ -17,7 +17,10 @@ const iproute2 = { argv: ['-V'], pattern: /iproute2-([\w.]+)/ };
 
 /** How each program tells its version, and where it stands in the answer. */
 const versions: Record<Tool, { argv: string[]; pattern: RegExp }> = {
-  ip: iproute2, tc: iproute2, ss: iproute2,
+  ip: iproute2, tc: iproute2, bridge: iproute2, ss: iproute2,
+  nsenter: { argv: ['--version'], pattern: /util-linux ([\w.]+)/ },
+  udevadm: { argv: ['--version'], pattern: /^(\d+)/ },
+  'ovs-vsctl': { argv: ['--version'], pattern: /Open vSwitch\) ([\w.]+)/ },
   nft: { argv: ['--version'], pattern: /v([\d.]+)/ },
   'iptables-restore': xtables, 'ip6tables-restore': xtables, 'iptables-save': xtables, 'ip6tables-save': xtables,
   'iptables-legacy-restore': xtables, 'ip6tables-legacy-restore': xtables, 'iptables-legacy-save': xtables, 'ip6tables-legacy-save': xtables,

@@ -53,6 +53,18 @@ export function safeSubnet(text: string): string {
   return `${safeAddress(address)}/${safeNumber(Number(prefix), 0, 128)}`;
 }
 
+/** Gives a MAC address in its canonical form back. @throws {NetworkError} INTERNAL_ERROR if it is none */
+export function safeMac(mac: string): string {
+  if (/^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/.test(mac)) return mac;
+  throw new NetworkError(ErrorCode.INTERNAL_ERROR, `'${mac}' is no MAC address`);
+}
+
+/** Gives an account's or a group's name or number back. @throws {NetworkError} SYSTEM_ERROR if it can be neither */
+export function safeAccount(name: string): string {
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.@$-]{0,255}$/.test(name)) return name;
+  throw new NetworkError(ErrorCode.SYSTEM_ERROR, `'${name}' is no name or number of an account`);
+}
+
 /** Gives a whole number's text. @throws {NetworkError} INTERNAL_ERROR if it is not in the range */
 export function safeNumber(value: number, min: number, max: number): string {
   if (!Number.isInteger(value) || value < min || value > max) throw refuse(String(value), `is not from ${min} to ${max}`);

@@ -39,6 +39,11 @@ export async function setBridgeIpv6(bridge: string, enabled: boolean): Promise<v
   await Promise.all([setSysctl(`${keys}/accept_ra`, '0'), setSysctl(`${keys}/autoconf`, '0')]);
 }
 
+/** Turns IPv6 off on the host's end of a guest's device: the host is on the bridge, not there. */
+export async function silenceDevice(device: string): Promise<void> {
+  await setSysctl(`ipv6/conf/${safeInterface(device)}/disable_ipv6`, '1');
+}
+
 /** The value of a key such as `ipv4/ip_forward`; empty if the kernel has no such key. */
 export async function readSysctl(key: string): Promise<string> {
   return (await readFile(root + key, 'utf8').catch(() => '')).trim();

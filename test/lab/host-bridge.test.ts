@@ -32,7 +32,7 @@ afterAll(async () => {
 async function everything(): Promise<string[]> {
   const links = JSON.parse(await runProgram('ip', ['-d', '-json', 'address'])) as Record<string, unknown>[];
   return [
-    JSON.stringify(links.map(({ ifname, flags, mtu, address, ifalias, master, addr_info }) => ({ ifname, flags, mtu, address, ifalias, master, addr_info }))),
+    JSON.stringify(links.map(({ ifname, flags, mtu, address, ifalias, master, addr_info }) => ({ ifname, flags, mtu, address, ifalias, master, addr_info }))).replaceAll(',"tentative":true', ''),
     await runProgram('ip', ['route']), await runProgram('ip', ['-6', 'route']), await runProgram('tc', ['qdisc', 'show']),
     await runProgram('nft', ['list', 'ruleset']), ...await Promise.all(['ipv4/ip_forward', 'ipv6/conf/all/forwarding', 'ipv6/conf/lan/disable_ipv6', 'ipv6/conf/lan/accept_ra'].map((key) => readFile(`/proc/sys/net/${key}`, 'utf8'))),
     await runProgram('find', [lab.folder]),
