@@ -19,7 +19,7 @@ import type { Commands } from './command.js';
 import { chooseAccount } from './dnsmasq/account.js';
 import { needsDnsmasq, renderConf, type DnsmasqAccount, type DnsmasqFiles } from './dnsmasq/conf.js';
 import { renderHosts, renderNames } from './dnsmasq/hosts.js';
-import { findProcess, reloadProcess, startProcess, stopProcess } from './dnsmasq/process.js';
+import { findProcess, openStarts, reloadProcess, stopProcess } from './dnsmasq/process.js';
 import { openUpstream } from './dnsmasq/upstream.js';
 import { prepareFolder, replaceFile } from '../files.js';
 import { readLeases } from './leases.js';
@@ -66,7 +66,7 @@ export async function openDnsmasq({ varFolder, runFolder, user, resolvConf, comm
   // dnsmasq reads files again after it has given up its rights: it must get there, but need not look round.
   for (const folder of Object.values(folders)) await prepareFolder(folder, 0o711);
   const upstream = await openUpstream(resolvConf, join(folders.files, 'servers'), log, () => reloadAll(folders));
-  return new LocalDnsmasq(folders, await chooseAccount(user), commands, () => upstream.close());
+  return new LocalDnsmasq(folders, await chooseAccount(user), openStarts(commands), () => upstream.close());
 }
 
 interface DnsmasqFolders {
@@ -78,7 +78,7 @@ class LocalDnsmasq implements Dnsmasq {
   constructor(
     private readonly folders: DnsmasqFolders,
     private readonly account: DnsmasqAccount,
-    private readonly commands: Commands,
+    private readonly starts: ReturnType<typeof openStarts>,
     readonly close: () => void,
   ) {}
 
@@ -97,7 +97,7 @@ class LocalDnsmasq implements Dnsmasq {
   }
 
   start(plan: NetworkPlan): Promise<void> {
-    return startProcess(this.commands, this.filesOf(plan));
+    return this.starts.add(this.filesOf(plan));
   }
 
   async stop(plan: NetworkPlan, { forget }: { forget: boolean }): Promise<void> {

@@ -10,13 +10,15 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { familyOfIp, isManaged, networkMode } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
 import type { Log } from '../log.js';
+import { openBridges, type Bridges } from './bridges.js';
 import { openCommands, type Commands, type Tool } from './command.js';
 import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
 import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
 import type { Firewall } from './firewall/firewall.js';
 import { openWatch, type Watch } from './firewall/watch.js';
-import { ownBridges, raiseBridge, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
+import { openShared } from './gather.js';
+import { ownBridges, requireHostBridge, silenceIpv6 } from './link.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
 import { safeInterface } from './safe-text.js';
@@ -50,7 +52,7 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
   try {
     const firewall = await chooseFirewall(options.firewall ?? 'auto', commands);
-    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, openTraffic(commands, log), log);
+    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), openBridges(commands), dnsmasq, openTraffic(commands, log), log);
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -62,6 +64,7 @@ class LinuxHost implements Host {
     private readonly commands: Commands,
     private readonly firewall: Firewall,
     private readonly watch: Watch,
+    private readonly bridges: Bridges,
     private readonly dnsmasq: Dnsmasq,
     private readonly traffic: Traffic,
     private readonly log: Log,
@@ -97,9 +100,9 @@ class LinuxHost implements Host {
 
   /** The bridge, and on it DHCP and DNS, and what tc does there. */
   private async serve(plan: NetworkPlan, rendered: Rendered | undefined, back: WayBack): Promise<void> {
-    back.push('bridge', () => removeBridge(this.commands, plan));
+    back.push('bridge', () => this.bridges.remove(plan));
     back.push('dnsmasq', () => this.dnsmasq.stop(plan, { forget: false }));
-    await together(raiseBridge(this.commands, plan), rendered && this.dnsmasq.write(plan, rendered));
+    await together(this.bridges.raise(plan), rendered && this.dnsmasq.write(plan, rendered));
     back.push('traffic', () => this.traffic.remove(plan));
     await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan), this.traffic.apply(plan));
   }
@@ -108,7 +111,7 @@ class LinuxHost implements Host {
     if (!isManaged(plan.definition)) return;
     this.watch.release(plan);
     const steps = [
-      this.dnsmasq.stop(plan, options), removeBridge(this.commands, plan), this.traffic.remove(plan), this.firewall.remove(plan),
+      this.dnsmasq.stop(plan, options), this.bridges.remove(plan), this.traffic.remove(plan), this.firewall.remove(plan),
     ];
     const results = await Promise.allSettled(steps);
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
@@ -124,9 +127,12 @@ class LinuxHost implements Host {
   }
 
   async observe(plans: NetworkPlan[]): Promise<Observation> {
-    const [interfaces, routes, standing] = await Promise.all([readInterfaces(), readRoutes(), this.standing(plans)]);
+    const [[interfaces, routes], standing] = await Promise.all([this.surroundings(), this.standing(plans)]);
     return { interfaces, routes, standing };
   }
+
+  /** Read once for the many networks that start together: the more there are, the longer it takes. */
+  private readonly surroundings = openShared(() => Promise.all([readInterfaces(), readRoutes()]));
 
   private async standing(plans: NetworkPlan[]): Promise<Standing[]> {
     const managed = plans.filter(({ definition }) => isManaged(definition));

@@ -21,6 +21,7 @@ const versions: Record<Tool, { argv: string[]; pattern: RegExp }> = {
   nft: { argv: ['--version'], pattern: /v([\d.]+)/ },
   'iptables-restore': xtables, 'ip6tables-restore': xtables, 'iptables-save': xtables, 'ip6tables-save': xtables,
   dnsmasq: { argv: ['--version'], pattern: /[Vv]ersion ([\w.]+)/ },
+  xargs: { argv: ['--version'], pattern: /([\d.]+)$/m },
 };
 
 /** Looks at the machine. Throws for nothing. */

@@ -8,9 +8,10 @@ import { familyOfIp, servesDhcp } from '../../shared/definition/index.js';
 import type { NetworkPlan } from '../driver/host.js';
 import type { Log } from '../log.js';
 import { bandwidthLines, hasBandwidth, limitsSending, removeBandwidth } from './bandwidth.js';
+import { runBlocks, type Line } from './batch.js';
 import { CommandError, type Commands } from './command.js';
+import { openGathering } from './gather.js';
 import { safeInterface } from './safe-text.js';
-import { runLines, type Line } from './tc.js';
 
 /** What tc does for networks. */
 export interface Traffic {
@@ -29,27 +30,39 @@ export interface Traffic {
 /** Opens it. What the kernel does not have is asked of it once. */
 export function openTraffic(commands: Commands, log: Log): Traffic {
   let completes = true;
+  let asked = false;
   const giveUp = (error: unknown) => {
     if (completes) log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the kernel module act_csum or the program tc is missing');
     completes = false;
   };
+  const apply = async (plans: readonly NetworkPlan[]): Promise<Map<NetworkPlan, unknown>> => {
+    const blocks = plans.map((plan) => linesFor(commands, plan, completes && answersDhcp(plan), giveUp));
+    const failures = await runBlocks(commands, 'tc', blocks);
+    return new Map(plans.flatMap((plan, index) => (failures[index] === undefined ? [] : [[plan, failureOf(plan, failures[index].error)]])));
+  };
+  const applying = openGathering<NetworkPlan>(async (plans) => {
+    // The first one tells whether the kernel has it, so that the others need not find that out one by one.
+    const first = asked ? [] : plans.slice(0, 1);
+    asked = true;
+    return new Map([...await apply(first), ...await apply(plans.slice(first.length))]);
+  });
   return {
     require: async (plan) => {
       if (hasBandwidth(plan)) await commands.require('tc');
       else if (completes && answersDhcp(plan)) await commands.require('tc').catch(giveUp);
     },
     apply: async (plan) => {
-      try {
-        await runLines(commands, linesFor(commands, plan, completes && answersDhcp(plan), giveUp));
-      } catch (error) {
-        if (!(error instanceof CommandError)) throw error;
-        throw new NetworkError(ErrorCode.INTERNAL_ERROR, `cannot control the traffic of network '${plan.name}': ${error.message}`, {
-          cause: error, hint: 'bandwidth needs the kernel modules sch_htb, sch_ingress and cls_u32, and act_police or else ifb and act_mirred',
-        });
-      }
+      if (hasBandwidth(plan) || (completes && answersDhcp(plan))) await applying.add(plan);
     },
     remove: (plan) => removeBandwidth(commands, plan),
   };
+}
+
+function failureOf({ name }: NetworkPlan, error: unknown): unknown {
+  if (!(error instanceof CommandError)) return error;
+  return new NetworkError(ErrorCode.INTERNAL_ERROR, `cannot control the traffic of network '${name}': ${error.message}`, {
+    cause: error, hint: 'bandwidth needs the kernel modules sch_htb, sch_ingress and cls_u32, and act_police or else ifb and act_mirred',
+  });
 }
 
 function linesFor(commands: Commands, plan: NetworkPlan, completes: boolean, giveUp: (error: unknown) => void): Line[] {
