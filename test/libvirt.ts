@@ -21,6 +21,7 @@ def answer(verb, argument):
     if verb == 'define': return conn.networkDefineXML(argument).name()
     if verb == 'start': return conn.networkLookupByName(argument).create()
     if verb == 'stop': return conn.networkLookupByName(argument).destroy()
+    if verb == 'active': return conn.numOfNetworks()
     raise ValueError(verb)
 print('ready', flush=True)
 for line in sys.stdin:
@@ -30,8 +31,8 @@ for line in sys.stdin:
 
 /** A libvirtd of our own. */
 export interface Libvirt {
-  /** Does one thing and waits for it. */
-  ask(verb: 'define' | 'start' | 'stop', argument: string): Promise<void>;
+  /** Does one thing and waits for it. Gives the number of active networks when that is asked for. */
+  ask(verb: 'define' | 'start' | 'stop' | 'active', argument: string): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -39,9 +40,10 @@ export interface Libvirt {
  * Starts libvirtd. Its folders are hidden under empty ones in this mount
  * namespace, so a libvirtd of the machine is not touched.
  *
+ * @param prepare what to do with its empty folders before it starts
  * @throws Error if it is not installed
  */
-export async function openLibvirt(): Promise<Libvirt> {
+export async function openLibvirt(prepare: () => Promise<void> = async () => undefined): Promise<Libvirt> {
   const folder = await openFolder();
   for (const path of ['/var/lib/libvirt', '/var/cache/libvirt', '/var/log/libvirt', '/etc/libvirt/qemu']) {
     await mkdir(path, { recursive: true });
@@ -50,6 +52,7 @@ export async function openLibvirt(): Promise<Libvirt> {
   for (const path of ['/var/lib/libvirt/dnsmasq', '/run/libvirt', '/etc/libvirt/qemu/networks/autostart']) await mkdir(path, { recursive: true });
   const config = join(folder.path, 'libvirtd.conf');
   await writeFile(config, 'auth_unix_rw = "none"\nauth_unix_ro = "none"\n');
+  await prepare();
   const daemon = spawn('libvirtd', ['--config', config], { stdio: 'ignore', env: { ...process.env, PATH: `/usr/sbin:/sbin:${process.env['PATH']}` } });
   const client = await until('libvirtd answers', async () => {
     if (daemon.exitCode !== null) throw new Error('libvirtd ended');
@@ -62,8 +65,9 @@ export async function openLibvirt(): Promise<Libvirt> {
     async ask(verb, argument) {
       client.child.stdin.write(`${JSON.stringify([verb, argument])}\n`);
       const { value } = await client.lines.next() as { value: string };
-      const { error } = JSON.parse(value) as { error?: string };
+      const { ok, error } = JSON.parse(value) as { ok?: unknown; error?: string };
       if (error !== undefined) throw new Error(`libvirt: ${error}`);
+      return ok;
     },
     async close() {
       client.child.stdin.end();

@@ -33,7 +33,7 @@ interface Report {
 }
 
 /** Measures. The figures are rates with many networks as percent of those with one. */
-export async function benchForwarding(): Promise<Figure[]> {
+export async function benchForwarding(_peer: string | undefined): Promise<Figure[]> {
   const lab = await openLab();
   const daemon = await startDaemon(['--root', lab.folder]);
   const connection = await openConnection(daemon.uris['unix']!);
