@@ -48,7 +48,10 @@ type Failed = Map<NetworkPlan, unknown>;
 async function raiseAll(commands: Commands, plans: readonly NetworkPlan[]): Promise<Failed> {
   const failed: Failed = new Map();
   const twice = plans.some(hasIpv6);
-  const made = await runBlocks(commands, 'ip', plans.map((plan) => linesOf(renderBridge(plan) + (twice ? '' : renderAddresses(plan)))));
+  // All is rendered before anything is done: what cannot be has an error of its own then.
+  const making = new Map(plans.map((plan) => [plan, linesOf(renderBridge(plan))]));
+  const addressing = new Map(plans.map((plan) => [plan, linesOf(renderAddresses(plan))]));
+  const made = await runBlocks(commands, 'ip', plans.map((plan) => [...making.get(plan)!, ...(twice ? [] : addressing.get(plan)!)]));
   for (const [index, plan] of plans.entries()) {
     const failure = made[index];
     if (failure !== undefined) failed.set(plan, await afterRefusal(commands, plan, failure));
@@ -58,7 +61,7 @@ async function raiseAll(commands: Commands, plans: readonly NetworkPlan[]): Prom
   const standing = () => plans.filter((plan) => !failed.has(plan));
   await Promise.all(standing().filter(hasIpv6).map((plan) => setBridgeIpv6(plan.bridge, true).catch(collect(plan))));
   const ready = standing();
-  const addressed = await runBlocks(commands, 'ip', ready.map((plan) => linesOf(renderAddresses(plan))));
+  const addressed = await runBlocks(commands, 'ip', ready.map((plan) => addressing.get(plan)!));
   for (const [index, plan] of ready.entries()) if (addressed[index] !== undefined) failed.set(plan, addressed[index]?.error);
   return failed;
 }

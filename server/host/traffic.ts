@@ -36,15 +36,16 @@ export function openTraffic(commands: Commands, log: Log): Traffic {
     completes = false;
   };
   const apply = async (plans: readonly NetworkPlan[]): Promise<Map<NetworkPlan, unknown>> => {
-    const blocks = plans.map((plan) => linesFor(commands, plan, completes && answersDhcp(plan), giveUp));
-    const failures = await runBlocks(commands, 'tc', blocks);
+    const failures = await runBlocks(commands, 'tc', plans.map((plan) => linesFor(commands, plan, completes && answersDhcp(plan), giveUp)));
     return new Map(plans.flatMap((plan, index) => (failures[index] === undefined ? [] : [[plan, failureOf(plan, failures[index].error)]])));
   };
   const applying = openGathering<NetworkPlan>(async (plans) => {
-    // The first one tells whether the kernel has it, so that the others need not find that out one by one.
-    const first = asked ? [] : plans.slice(0, 1);
+    // Where one with DHCP comes first, it tells whether the kernel has it, and the others need not find that out one by one.
+    const first = asked ? undefined : plans.find(answersDhcp);
+    if (first === undefined) return apply(plans);
     asked = true;
-    return new Map([...await apply(first), ...await apply(plans.slice(first.length))]);
+    const failures = await apply([first]);
+    return new Map([...failures, ...await apply(plans.filter((plan) => plan !== first))]);
   });
   return {
     require: async (plan) => {
@@ -52,7 +53,8 @@ export function openTraffic(commands: Commands, log: Log): Traffic {
       else if (completes && answersDhcp(plan)) await commands.require('tc').catch(giveUp);
     },
     apply: async (plan) => {
-      if (hasBandwidth(plan) || (completes && answersDhcp(plan))) await applying.add(plan);
+      // What cannot be rendered is this network's own error, before others are in it.
+      if (linesFor(commands, plan, completes && answersDhcp(plan), giveUp).length > 0) await applying.add(plan);
     },
     remove: (plan) => removeBandwidth(commands, plan),
   };
