@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { openConnection } from '../../client/connection.js';
 import { openLibvirt } from '../libvirt.js';
-import { manyNetworks, saveToStartWithHost, type OneOfMany } from '../many-networks.js';
+import { manyNetworks, saveToStartWithHost, stopAll, type OneOfMany } from '../many-networks.js';
 import { openFolder, startDaemon, until } from '../processes.js';
 import { median, timed, type Figure } from './measure.js';
 
@@ -66,7 +66,7 @@ async function timeVnet(networks: number): Promise<{ startMs: number; restartMs:
       connection = await openConnection(daemon.uris['unix']!);
       up = await connection.listAllNetworks({ active: true });
     });
-    const stopMs = await timed(() => Promise.all(up.map(({ network }) => network.destroy())));
+    const stopMs = await timed(() => stopAll(up));
     await connection!.close();
     await daemon!.stop();
     if (up.length !== networks) throw new Error(`${up.length} of ${networks} networks are up`);

@@ -17,6 +17,7 @@ import { openConnection } from '../../client/connection.js';
 import { addresses, openLab, type Guest } from '../lab/lab.js';
 import { inNamespace } from '../lab/place.js';
 import { openLibvirt } from '../libvirt.js';
+import { stopAll } from '../many-networks.js';
 import { startDaemon, until } from '../processes.js';
 
 /** The part of iperf3's report that is read. */
@@ -57,8 +58,7 @@ const starters: Record<string, (count: number, folder: string) => Promise<() => 
     await Promise.all(Array.from({ length: count }, (_, n) => connection.createXml(document(n))));
     await idle(daemon.process.pid!);
     return async () => {
-      const up = await connection.listAllNetworks({ active: true });
-      await Promise.all(up.map(({ network }) => network.destroy()));
+      await stopAll(await connection.listAllNetworks({ active: true }));
       await connection.close();
       await daemon.stop();
     };

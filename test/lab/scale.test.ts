@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openConnection, type Connection } from '../../client/connection.js';
 import { ErrorCode } from '../../shared/errors.js';
-import { documentOf, manyNetworks, saveToStartWithHost } from '../many-networks.js';
+import { documentOf, manyNetworks, saveToStartWithHost, stopAll } from '../many-networks.js';
 import { startDaemon, until, type Daemon } from '../processes.js';
 import { addresses, openLab, runProgram, type Lab } from './lab.js';
 
@@ -113,7 +113,7 @@ describe(`${networks.length} networks`, () => {
 
   it('are stopped at once, and nothing is left', async () => {
     const up = await connection.listAllNetworks({ active: true });
-    await Promise.all(up.map(({ network }) => network.destroy()));
+    await stopAll(up);
     await until('nothing is left', async () => (await dnsmasqs()).length === 0);
     expect(await machine()).toEqual(before);
   }, patienceMs);
