@@ -21,6 +21,7 @@ def answer(verb, argument):
     if verb == 'define': return conn.networkDefineXML(argument).name()
     if verb == 'start': return conn.networkLookupByName(argument).create()
     if verb == 'stop': return conn.networkLookupByName(argument).destroy()
+    if verb == 'active': return conn.numOfNetworks()
     if verb == 'dump': return conn.networkLookupByName(argument).XMLDesc(0)
     network = conn.networkLookupByName(argument[0])
     if verb == 'ports': return [port.UUIDString() for port in network.listAllPorts(0)]
@@ -51,8 +52,8 @@ export type PortVerb = 'ports' | 'create-port' | 'dump-port' | 'delete-port' | '
 
 /** A libvirtd of our own. */
 export interface Libvirt {
-  /** Does one thing and waits for it. */
-  ask(verb: 'define' | 'start' | 'stop' | 'dump', argument: string): Promise<unknown>;
+  /** Does one thing and waits for it. Gives the number of active networks when that is asked for. */
+  ask(verb: 'define' | 'start' | 'stop' | 'dump' | 'active', argument: string): Promise<unknown>;
   /** Tries one thing with a port. */
   tryPort(verb: PortVerb, ...argument: unknown[]): Promise<LibvirtAnswer>;
   close(): Promise<void>;
@@ -63,9 +64,10 @@ export interface Libvirt {
  * namespace, so a libvirtd of the machine is not touched.
  *
  * @param programs a folder whose programs it finds before the machine's
+ * @param prepare what to do with its empty folders before it starts
  * @throws Error if it is not installed
  */
-export async function openLibvirt(programs = ''): Promise<Libvirt> {
+export async function openLibvirt({ programs = '', prepare = async () => undefined }: { programs?: string; prepare?: () => Promise<void> } = {}): Promise<Libvirt> {
   const folder = await openFolder();
   for (const path of ['/var/lib/libvirt', '/var/cache/libvirt', '/var/log/libvirt', '/etc/libvirt/qemu']) {
     await mkdir(path, { recursive: true });
@@ -74,6 +76,7 @@ export async function openLibvirt(programs = ''): Promise<Libvirt> {
   for (const path of ['/var/lib/libvirt/dnsmasq', '/run/libvirt', '/etc/libvirt/qemu/networks/autostart']) await mkdir(path, { recursive: true });
   const config = join(folder.path, 'libvirtd.conf');
   await writeFile(config, 'auth_unix_rw = "none"\nauth_unix_ro = "none"\n');
+  await prepare();
   const daemon = spawn('libvirtd', ['--config', config], { stdio: 'ignore', env: { ...process.env, PATH: `${programs === '' ? '' : `${programs}:`}/usr/sbin:/sbin:${process.env['PATH']}` } });
   const client = await until('libvirtd answers', async () => {
     if (daemon.exitCode !== null) throw new Error('libvirtd ended');

@@ -50,8 +50,9 @@ export interface Daemon {
  *
  * @param argv its arguments
  * @param command what to run it with, such as a wrapper that enters a namespace
+ * @param timeoutMs how long it may take; the networks that start with the host are part of it
  */
-export async function startDaemon(argv: string[], command: string[] = [process.execPath]): Promise<Daemon> {
+export async function startDaemon(argv: string[], command: string[] = [process.execPath], timeoutMs = 10_000): Promise<Daemon> {
   const [program = '', ...before] = command;
   const child = spawn(program, [...before, join(dist, 'server/vnetd.js'), ...argv], { stdio: ['ignore', 'inherit', 'pipe'] });
   const log: Record<string, unknown>[] = [];
@@ -63,7 +64,7 @@ export async function startDaemon(argv: string[], command: string[] = [process.e
   });
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
   try {
-    const ready = until('vnetd ready', async () => child.exitCode !== null || log.some(({ msg }) => msg === 'ready'));
+    const ready = until('vnetd ready', async () => child.exitCode !== null || log.some(({ msg }) => msg === 'ready'), timeoutMs);
     await Promise.race([ready, ended.then((code) => { throw new Error(`vnetd ended with ${code}`); })]);
   } catch (error) {
     child.kill('SIGKILL');

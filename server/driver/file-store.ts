@@ -10,10 +10,10 @@
  *
  * Does not know: what a definition says.
  */
-import { access, lstat, readdir, readFile, symlink } from 'node:fs/promises';
+import { access, lstat, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { flushFolder, prepareFolder, removeDurably, writeDurably } from '../files.js';
+import { flushFolder, prepareFolder, removeDurably, replaceFile, writeDurably } from '../files.js';
 import type { LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
 
 /** Written above a saved definition, for the person who opens the file. */
@@ -89,11 +89,12 @@ class FileStore implements Store {
 
   async saveLive(record: LiveRecord): Promise<void> {
     const text = `${JSON.stringify({ version: recordVersion, ...record }, undefined, 2)}\n`;
-    await writing(`record network '${record.name}'`, () => writeDurably(this.liveFile(record.uuid), text));
+    // Not flushed: after a power loss nothing of it stands, and a daemon that is killed leaves it whole all the same.
+    await writing(`record network '${record.name}'`, () => replaceFile(this.liveFile(record.uuid), text, 0o600));
   }
 
   async removeLive(uuid: string): Promise<void> {
-    await writing(`remove the record of network ${uuid}`, () => removeDurably(this.liveFile(uuid)));
+    await writing(`remove the record of network ${uuid}`, () => rm(this.liveFile(uuid), { force: true }));
   }
 
   async savePort(record: PortRecord): Promise<void> {
@@ -141,20 +142,20 @@ function safeFileName(name: string): string {
 async function readAll<T>(
   folder: string, ending: string, problems: string[], read: (name: string, text: string) => Promise<T>,
 ): Promise<T[]> {
-  const found: T[] = [];
-  for (const entry of (await readdir(folder)).sort()) {
-    if (!entry.endsWith(ending)) continue;
+  const entries = (await readdir(folder)).filter((entry) => entry.endsWith(ending)).sort();
+  const found = await Promise.all(entries.map(async (entry) => {
     const path = join(folder, entry);
     try {
       const info = await lstat(path);
       if (!info.isFile()) throw new Error('it is no regular file');
       if (info.size > largestFile) throw new Error(`it is larger than ${largestFile} bytes`);
-      found.push(await read(entry.slice(0, -ending.length), await readFile(path, 'utf8')));
+      return [await read(entry.slice(0, -ending.length), await readFile(path, 'utf8'))];
     } catch (error) {
       problems.push(`${path}: ${(error as Error).message}`);
+      return [];
     }
-  }
-  return found;
+  }));
+  return found.flat();
 }
 
 function parseRecord<T>(text: string): T {

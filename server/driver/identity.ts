@@ -6,8 +6,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { isManaged, type NetworkDefinition } from '../../shared/definition/index.js';
 
-/** libvirt tries this many numbers for a bridge (0 to 256). */
-const highestBridgeNumber = 256;
+/** The highest number that is tried for a bridge: a thousand networks fit, with room. libvirt ends at 256. */
+const highestBridgeNumber = 9999;
+
+/** The most characters of an interface's name, which the kernel keeps in 16 bytes. */
+const longestName = 15;
 
 /** A definition that says who it is. */
 export type IdentifiedDefinition = NetworkDefinition & { uuid: string };
@@ -39,12 +42,13 @@ export function nameBridge<T extends NetworkDefinition>(definition: T, taken: { 
   const template = definition.bridge?.name ?? 'virbr%d';
   for (let number = 0; number <= highestBridgeNumber; number += 1) {
     const name = template.replace('%d', String(number));
+    if (name.length > longestName) break;
     if (!taken.has(name)) {
       return { ...definition, bridge: { stp: true, delay: 0, ...definition.bridge, name } };
     }
   }
   throw new NetworkError(ErrorCode.INTERNAL_ERROR,
-    `no free bridge name: ${template} is taken for every number from 0 to ${highestBridgeNumber}`,
+    `no free bridge name: ${template} is taken for every number from 0 that fits`,
     { hint: 'name the bridge in the document: <bridge name="..."/>' });
 }
 

@@ -199,13 +199,14 @@ async function makeLive(estate: Estate, record: NetworkRecord, definition: Ident
   refuseOverlap(estate.register, record, live, routes);
   record.rising = live;
   const back: (() => Promise<void>)[] = [];
+  const starting = liveRecord(live, 'starting');
   try {
     record.pool = await openPool(estate, planOf(live));
     back.push(() => estate.store.removeLive(live.uuid));
-    await estate.store.saveLive(liveRecord(live, 'starting'));
+    await estate.store.saveLive(starting);
     await estate.host.bringUp(planOf(live));
     back.push(() => estate.host.tearDown(planOf(live), { forget: record.saved === undefined }));
-    await estate.store.saveLive(liveRecord(live, 'running'));
+    await estate.store.saveLive({ ...starting, state: 'running' });
     record.live = live;
   } catch (error) {
     await goBack(estate, live, back);

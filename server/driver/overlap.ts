@@ -3,14 +3,17 @@
  * are read.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { formatSubnet, subnetOf, subnetsOverlap, type Subnet } from '../../shared/address.js';
+import { formatSubnet, lastAddress, subnetOf, type Subnet } from '../../shared/address.js';
 import { subnetOfIp, type NetworkDefinition } from '../../shared/definition/index.js';
 import type { Observation } from './host.js';
 import type { NetworkRecord, Register } from './register.js';
 
+/** A subnet, and its last address: to work that out for each of many comparisons takes longer than they do. */
+type Span = Subnet & { last: bigint };
+
 /** A subnet that is in use, and by what. */
 interface Occupied {
-  subnet: Subnet;
+  subnet: Span;
   /** For a message: `interface virbr0 of network 'default'`. */
   by: string;
 }
@@ -31,16 +34,21 @@ export function parseSubnet(text: string): Subnet {
 export function refuseOverlap(
   register: Register, record: NetworkRecord, definition: NetworkDefinition, routes: Observation['routes'],
 ): void {
-  const occupied = [...subnetsOfOthers(register, record), ...routes.map(({ subnet, interface: device }) =>
-    ({ subnet: parseSubnet(subnet), by: `interface ${device}` }))];
-  for (const ip of definition.ips) {
-    const wanted = subnetOfIp(ip);
-    const clash = occupied.find(({ subnet }) => subnetsOverlap(subnet, wanted));
+  for (const wanted of spansOf(definition)) {
+    const clash = findClash(wanted, subnetsOfOthers(register, record)) ?? findClash(wanted, subnetsOfRoutes(routes));
     if (clash === undefined) continue;
     throw new NetworkError(ErrorCode.INTERNAL_ERROR,
       `Network is already in use by ${clash.by}: ${formatSubnet(wanted)} of network '${record.name}' overlaps ${formatSubnet(clash.subnet)}`,
       { hint: `give network '${record.name}' another subnet, or free this one first` });
   }
+}
+
+function findClash(wanted: Span, occupied: Iterable<Occupied>): Occupied | undefined {
+  for (const each of occupied) {
+    const { family, network, last } = each.subnet;
+    if (family === wanted.family && network <= wanted.last && wanted.network <= last) return each;
+  }
+  return undefined;
 }
 
 /** The subnets of the other networks that stand or are coming up. */
@@ -49,9 +57,31 @@ function* subnetsOfOthers(register: Register, record: NetworkRecord): Generator<
     if (other === record) continue;
     // One that is being changed has what it had and what it will have.
     for (const definition of [other.live, other.rising]) {
-      for (const ip of definition?.ips ?? []) {
-        yield { subnet: subnetOfIp(ip), by: `interface ${definition?.bridge?.name} of network '${other.name}'` };
-      }
+      if (definition === undefined) continue;
+      for (const subnet of spansOf(definition)) yield { subnet, by: `interface ${definition.bridge?.name} of network '${other.name}'` };
     }
   }
+}
+
+/** Worked out once for a definition: with many networks, each of them is compared with all others. */
+const spans = new WeakMap<NetworkDefinition['ips'], Span[]>();
+
+function spansOf({ ips }: NetworkDefinition): Span[] {
+  const known = spans.get(ips) ?? ips.map((ip) => spanOf(subnetOfIp(ip)));
+  spans.set(ips, known);
+  return known;
+}
+
+/** Worked out once for what the host told, which may be one answer for many networks. */
+const occupiedByRoutes = new WeakMap<Observation['routes'], Occupied[]>();
+
+function subnetsOfRoutes(routes: Observation['routes']): Occupied[] {
+  const known = occupiedByRoutes.get(routes)
+    ?? routes.map(({ subnet, interface: device }) => ({ subnet: spanOf(parseSubnet(subnet)), by: `interface ${device}` }));
+  occupiedByRoutes.set(routes, known);
+  return known;
+}
+
+function spanOf(subnet: Subnet): Span {
+  return { ...subnet, last: lastAddress(subnet) };
 }

@@ -16,9 +16,6 @@ import type { LiveRecord, SavedDefinition } from './store.js';
 /** The third part of `default`'s subnet, 192.168.N.0/24: the first that is free. */
 const defaultSubnets = Array.from({ length: 254 - 122 + 1 }, (_, i) => 122 + i);
 
-/** How many networks start at the same time at boot: each start runs a few short programs. */
-const startsAtOnce = 32;
-
 /**
  * Brings the estate to where the last daemon left it. One network that cannot
  * be brought back is logged and does not stop the others.
@@ -60,9 +57,8 @@ async function adoptAll(estate: Estate, live: LiveRecord[]): Promise<void> {
   }
   if (known.length === 0) return;
   const { standing } = await estate.host.observe(known.map(({ definition }) => planOf(definition)));
-  for (const [index, { record, definition }] of known.entries()) {
-    await attempt(estate, record.name, 'adopt', () => adopt(estate, record, definition, standing[index]));
-  }
+  await Promise.all(known.map(({ record, definition }, index) =>
+    attempt(estate, record.name, 'adopt', () => adopt(estate, record, definition, standing[index]))));
 }
 
 /** Takes over one network, or undoes what a daemon that was killed left of it. */
@@ -100,16 +96,10 @@ async function defineDefault(estate: Estate): Promise<void> {
     ? 'network default defined' : 'network default defined on the next free subnet: 192.168.122.0/24 is taken on this host');
 }
 
-/** Starts every network that starts with the host, some at a time. */
+/** Starts every network that starts with the host, all at the same time: the host does together what it can. */
 async function startAll(estate: Estate): Promise<void> {
   const waiting = estate.register.list().filter((record) => record.autostart && record.live === undefined);
-  const startNext = async (): Promise<void> => {
-    for (let record = waiting.shift(); record !== undefined; record = waiting.shift()) {
-      const next = record;
-      await attempt(estate, next.name, 'autostart', () => start(estate, next));
-    }
-  };
-  await Promise.all(Array.from({ length: startsAtOnce }, startNext));
+  await Promise.all(waiting.map((record) => attempt(estate, record.name, 'autostart', () => start(estate, record))));
 }
 
 /** Does one thing for one network and logs its failure. */

@@ -4,14 +4,16 @@
  * know: what is asked of them.
  */
 import { access, constants } from 'node:fs/promises';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { safeLine } from './safe-text.js';
 
 /** The programs of the Linux host, each with the Debian package that has it. */
 const packages = {
-  ip: 'iproute2', tc: 'iproute2', ss: 'iproute2', bridge: 'iproute2', nft: 'nftables', dnsmasq: 'dnsmasq-base',
+  ip: 'iproute2', tc: 'iproute2', ss: 'iproute2', bridge: 'iproute2', nft: 'nftables', dnsmasq: 'dnsmasq-base', xargs: 'findutils',
   nsenter: 'util-linux', udevadm: 'udev', 'ovs-vsctl': 'openvswitch-switch',
   'iptables-save': 'iptables', 'iptables-restore': 'iptables', 'ip6tables-save': 'iptables', 'ip6tables-restore': 'iptables',
   'iptables-legacy-save': 'iptables', 'iptables-legacy-restore': 'iptables', 'ip6tables-legacy-save': 'iptables', 'ip6tables-legacy-restore': 'iptables',
@@ -25,6 +27,14 @@ export type Tool = keyof typeof packages;
 export interface RunOptions {
   /** Its standard input; nothing unless given. */
   input?: string;
+  /**
+   * It is run once for each of these, which is its last argument then, several
+   * at a time. It takes xargs, which costs this process one start instead of
+   * many: to start a program takes a process of this size milliseconds in
+   * which it does nothing else. If one fails, the others are run all the same
+   * and the words are those of all.
+   */
+  each?: readonly string[];
   /** After this long it is killed and has failed; 20 seconds unless given. */
   timeoutMs?: number;
 }
@@ -80,6 +90,9 @@ const tetherProgram = '/usr/bin/setpriv';
 
 const defaultTimeoutMs = 20_000;
 
+/** How many of a program that is run many times run at a time. */
+const sideBySide = Math.max(2, availableParallelism());
+
 /** The most that is read of a program's output, in characters. */
 const largestOutput = 64 * 1024 * 1024;
 
@@ -99,9 +112,20 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
     found.set(tool, path);
     return path;
   };
-  const execute = async (tool: Tool, argv: readonly string[], stdout: 'pipe' | 'ignore', { input, timeoutMs = defaultTimeoutMs }: RunOptions) => {
+  /** The program, its arguments and its input: those of xargs where it is to be run many times. */
+  const prepare = async (tool: Tool, argv: readonly string[], { input, each }: RunOptions) => {
+    const path = await locate(tool);
+    if (each === undefined) return { path, argv, input };
+    return {
+      path: await locate('xargs'), argv: ['-0', '-n', '1', '-P', String(sideBySide), path, ...argv],
+      input: each.map((argument) => `${safeLine(argument)}\0`).join(''),
+    };
+  };
+  const execute = async (tool: Tool, given: readonly string[], stdout: 'pipe' | 'ignore', options: RunOptions) => {
+    const { path, argv, input } = await prepare(tool, given, options);
+    const { timeoutMs = defaultTimeoutMs } = options;
     // With execa's own defaults, and a pipe that nobody reads, a call takes half as long again.
-    const running = execa(await locate(tool), argv, {
+    const running = execa(path, argv, {
       env: environment, extendEnv: false, cwd: '/', timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: largestOutput,
       cleanup: false, reject: false, stripFinalNewline: false, stdin: input === undefined ? 'ignore' : 'pipe', stdout,
     });

@@ -20,7 +20,7 @@ import { chooseAccount } from './dnsmasq/account.js';
 import { needsDnsmasq, renderConf, type DnsmasqAccount, type DnsmasqFiles } from './dnsmasq/conf.js';
 import { renderHosts, renderNames } from './dnsmasq/hosts.js';
 import { openKeeper, type Keeper } from './dnsmasq/keeper.js';
-import { findProcess, reloadProcess, startProcess, stopProcess, testConf } from './dnsmasq/process.js';
+import { findProcess, openStarts, reloadProcess, stopProcess, testConf } from './dnsmasq/process.js';
 import { openUpstream } from './dnsmasq/upstream.js';
 import { prepareFolder, replaceFile } from '../files.js';
 import type { Tell } from './events.js';
@@ -84,8 +84,9 @@ export async function openDnsmasq({ varFolder, runFolder, user, resolvConf, comm
   // dnsmasq reads files again after it has given up its rights: it must get there, but need not look round.
   for (const folder of Object.values(folders)) await prepareFolder(folder, 0o711);
   const upstream = await openUpstream(resolvConf, join(folders.files, 'servers'), log, () => reloadAll(folders));
-  const watches = { leases: openLeaseWatch(folders.files, tell, log), keeper: openKeeper((files) => startProcess(commands, files), tell, log) };
-  return new LocalDnsmasq(folders, await chooseAccount(user), commands, watches, () => {
+  const starts = openStarts(commands);
+  const watches = { leases: openLeaseWatch(folders.files, tell, log), keeper: openKeeper((files) => starts.add(files), tell, log) };
+  return new LocalDnsmasq(folders, await chooseAccount(user), commands, starts, watches, () => {
     upstream.close();
     watches.leases.close();
     watches.keeper.close();
@@ -102,6 +103,7 @@ class LocalDnsmasq implements Dnsmasq {
     private readonly folders: DnsmasqFolders,
     private readonly account: DnsmasqAccount,
     private readonly commands: Commands,
+    private readonly starts: ReturnType<typeof openStarts>,
     private readonly watches: { leases: LeaseWatch; keeper: Keeper },
     readonly close: () => void,
   ) {}
@@ -128,7 +130,7 @@ class LocalDnsmasq implements Dnsmasq {
     const files = this.filesOf(plan);
     // Before there is anyone to give out a lease, so that none is taken for an old one.
     await this.watches.leases.follow(plan.uuid, files.leases);
-    await startProcess(this.commands, files);
+    await this.starts.add(files);
     await this.watches.keeper.guard(plan, files);
   }
 

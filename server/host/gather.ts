@@ -5,14 +5,14 @@
  * Does not know: what is run.
  */
 
-/** How many go into one run at most. */
-const mostAtOnce = 64;
-
 /** Something that gathers. */
 export interface Gathering<T> {
   /** Asks for one; settles as its run does, or as its own run if the common one failed. */
   add(item: T): Promise<void>;
 }
+
+/** The items of a run that failed, each with its own error. */
+export type Failures<T> = ReadonlyMap<T, unknown>;
 
 interface Waiting<T> {
   item: T;
@@ -23,16 +23,21 @@ interface Waiting<T> {
 /**
  * Begins to gather.
  *
- * @param run does several at once, all of them or none: if it fails for
- * several, each is run again alone, so that the error is that one's own
+ * @param run does several at once and gives those that failed, if it can tell;
+ * or does all of them or none: if it throws for several, each is run again
+ * alone, so that the error is that one's own
+ * @param mostAtOnce how many go into one run: who comes during a run waits for its end
  */
-export function openGathering<T>(run: (items: readonly T[]) => Promise<void>): Gathering<T> {
+export function openGathering<T>(run: (items: readonly T[]) => Promise<Failures<T> | void>, mostAtOnce = 64): Gathering<T> {
   const waiting: Waiting<T>[] = [];
   let running = false;
   const settle = async (batch: readonly Waiting<T>[]): Promise<void> => {
     try {
-      await run(batch.map(({ item }) => item));
-      for (const { resolve } of batch) resolve();
+      const failures = await run(batch.map(({ item }) => item));
+      for (const { item, resolve, reject } of batch) {
+        if (failures?.has(item)) reject(failures.get(item));
+        else resolve();
+      }
     } catch (error) {
       const [first, ...others] = batch;
       if (others.length === 0) first?.reject(error);
@@ -51,5 +56,26 @@ export function openGathering<T>(run: (items: readonly T[]) => Promise<void>): G
         running = false;
       })();
     }),
+  };
+}
+
+/**
+ * Reads once for all who ask at about the same time. Who asks while a read is
+ * under way gets what the next one finds, so that no answer is older than its
+ * question. They get the same object.
+ */
+export function openShared<T>(read: () => Promise<T>): () => Promise<T> {
+  let running: Promise<unknown> = Promise.resolve();
+  let next: Promise<T> | undefined;
+  return () => {
+    if (next !== undefined) return next;
+    const begin = (): Promise<T> => {
+      next = undefined;
+      const reading = read();
+      running = reading;
+      return reading;
+    };
+    next = running.then(begin, begin);
+    return next;
   };
 }

@@ -1,13 +1,13 @@
 /**
- * Lives here: a network's bridge: making it, its addresses and routes,
- * knowing it for ours, removing it; and the bridge of the host that a network
- * uses as it is. Does not know: firewall, DHCP.
+ * Lives here: a network's bridge: what makes it, its addresses and routes,
+ * knowing it for ours; and the bridge of the host that a network uses as it
+ * is. Does not know: firewall, DHCP; when bridges are made (see `bridges.ts`).
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { formatSubnet, lastAddress, numberToAddress } from '../../shared/address.js';
 import { familyOfIp, subnetOfIp, subnetOfRoute, type Ip, type Route } from '../../shared/definition/index.js';
 import type { NetworkPlan } from '../driver/host.js';
-import { CommandError, type Commands } from './command.js';
+import type { Commands } from './command.js';
 import { readInterfaces } from './proc.js';
 import { safeAddress, safeInterface, safeMac, safeNumber, uuidDigits } from './safe-text.js';
 import { setBridgeIpv6 } from './sysctl.js';
@@ -60,22 +60,6 @@ export function renderRoute(route: Route, bridge: string): string {
 }
 
 /**
- * Makes a network's bridge and sets it up with its addresses and routes. If
- * this fails after the bridge is made, the bridge is marked as ours.
- *
- * @throws {NetworkError} SYSTEM_ERROR with the kernel's words, such as `File
- * exists`: the bridge that is there already is not touched; INTERNAL_ERROR for
- * addresses and routes
- */
-export async function raiseBridge(commands: Commands, plan: NetworkPlan): Promise<void> {
-  if (!hasIpv6(plan)) return batch(commands, plan, renderBridge(plan) + renderAddresses(plan));
-  // IPv6 has to be on before there can be an address.
-  await batch(commands, plan, renderBridge(plan));
-  await setBridgeIpv6(plan.bridge, true);
-  await commands.run('ip', ['-batch', '-'], { input: renderAddresses(plan) });
-}
-
-/**
  * Turns IPv6 off on a bridge that has no IPv6 address. It has done nothing
  * there yet: until a guest is plugged in, the bridge has no carrier.
  */
@@ -83,39 +67,14 @@ export async function silenceIpv6(plan: NetworkPlan): Promise<void> {
   if (!hasIpv6(plan)) await setBridgeIpv6(plan.bridge, false);
 }
 
-function hasIpv6({ definition }: NetworkPlan): boolean {
+/** Whether a network has an IPv6 address, for which IPv6 has to be on before it is given. */
+export function hasIpv6({ definition }: NetworkPlan): boolean {
   return definition.ips.some((ip) => familyOfIp(ip) === 'ipv6');
 }
 
 /** Whether the bridge is told where guests are instead of learning it. */
-function tellsBridge({ definition }: NetworkPlan): boolean {
+export function tellsBridge({ definition }: NetworkPlan): boolean {
   return definition.bridge?.macTableManager === 'libvirt';
-}
-
-/** Runs `ip -batch` lines that begin with {@link renderBridge}'s two. */
-async function batch(commands: Commands, plan: NetworkPlan, input: string): Promise<void> {
-  try {
-    await commands.run('ip', ['-batch', '-'], { input });
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    const line = Number(/Command failed -:(\d+)/.exec(error.words)?.[1]);
-    // Made, but not marked: nobody but this call knows that it is ours.
-    if (line === 2) await commands.run('ip', ['link', 'delete', 'dev', plan.bridge, 'type', 'bridge']);
-    throw line <= 2 ? refusedBridge(plan, error) : error;
-  }
-}
-
-function refusedBridge(plan: NetworkPlan, error: CommandError): NetworkError {
-  const words = error.words.replace(/\s*Command failed -:\d+\s*/, '').replace(/^RTNETLINK answers: /, '');
-  if (tellsBridge(plan) && words.includes('not supported')) {
-    return new NetworkError(ErrorCode.CONFIG_UNSUPPORTED, `network/bridge/@macTableManager='libvirt' of network '${plan.name}' is not supported on this host: the kernel does not filter VLANs on bridges`, {
-      cause: error, hint: 'it needs CONFIG_BRIDGE_VLAN_FILTERING; the definition is kept; the network can be started once this is taken out of it',
-    });
-  }
-  return new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot create bridge '${plan.bridge}' of network '${plan.name}': ${words}`, {
-    cause: error,
-    hint: words.includes('File exists') ? `an interface of that name is there already; look at it with: ip -d link show ${plan.bridge}` : undefined,
-  });
 }
 
 /** Which of the networks have a bridge that stands and is marked as theirs, in the order given. */
@@ -129,17 +88,6 @@ export async function ownBridges(commands: Commands, plans: readonly NetworkPlan
 /** All bridges, ours and others', each with its mark. */
 async function readBridges(commands: Commands): Promise<{ ifname?: string; ifalias?: string }[]> {
   return JSON.parse(await commands.read('ip', ['-json', 'link', 'show', 'type', 'bridge']) || '[]') as { ifname?: string; ifalias?: string }[];
-}
-
-/** Removes a network's bridge if it is there and ours. */
-export async function removeBridge(commands: Commands, plan: NetworkPlan): Promise<void> {
-  const [own] = await ownBridges(commands, [plan]);
-  if (own !== true) return;
-  try {
-    await commands.run('ip', ['link', 'delete', 'dev', safeInterface(plan.bridge), 'type', 'bridge']);
-  } catch (error) {
-    if ((await readInterfaces()).includes(plan.bridge)) throw error;
-  }
 }
 
 /**

@@ -11,6 +11,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { isManaged } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
 import type { Log } from '../log.js';
+import { openBridges, type Bridges } from './bridges.js';
 import { openCommands, type Commands, type Tool } from './command.js';
 import { diagnose } from './doctor/diagnose.js';
 import type { Patient } from './doctor/read.js';
@@ -25,8 +26,9 @@ import { besideNeighbours } from './foreign/neighbour.js';
 import { openWarnings, type Warnings } from './foreign/warnings.js';
 import { openForwarding, type Forwarding } from './forwarding.js';
 import { openWatch, type Watch } from './firewall/watch.js';
+import { openShared } from './gather.js';
 import { openLinkWatch, type LinkWatch } from './link-watch.js';
-import { ownBridges, raiseBridge, removeBridge, silenceIpv6 } from './link.js';
+import { ownBridges, silenceIpv6 } from './link.js';
 import { requireLan } from './lan.js';
 import { openPorts, type Ports } from './port.js';
 import { readInterfaces, readRoutes } from './proc.js';
@@ -73,7 +75,7 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
     });
     const warnings = openWarnings(commands, log, ['firewalld', ...(accept ? ['Docker'] : [])]);
     const forwarding = await openForwarding(runFolder, commands, log);
-    return new LinuxHost(commands, firewall, watch, openLinkWatch(commands, events.tell, log), events, warnings, forwarding, dnsmasq, openTraffic(commands, log), openPorts(commands, log, sysFolder), {
+    return new LinuxHost(commands, firewall, watch, openLinkWatch(commands, events.tell, log), events, warnings, forwarding, openBridges(commands), dnsmasq, openTraffic(commands, log), openPorts(commands, log, sysFolder), {
       commands, tools: ['ip', 'ss', ...firewall.tools, 'dnsmasq', 'tc'], dnsmasqFolder: join(varFolder, 'dnsmasq'), dnsmasqUser: options.dnsmasqUser,
     }, sysFolder, log);
   } catch (error) {
@@ -91,6 +93,7 @@ class LinuxHost implements Host {
     private readonly events: HostEvents,
     private readonly warnings: Warnings,
     private readonly forwarding: Forwarding,
+    private readonly bridges: Bridges,
     private readonly dnsmasq: Dnsmasq,
     private readonly traffic: Traffic,
     private readonly ports: Ports,
@@ -136,9 +139,9 @@ class LinuxHost implements Host {
 
   /** The bridge, and on it DHCP and DNS, and what tc does there. */
   private async serve(plan: NetworkPlan, rendered: Rendered | undefined, back: WayBack): Promise<void> {
-    back.push('bridge', () => removeBridge(this.commands, plan));
+    back.push('bridge', () => this.bridges.remove(plan));
     back.push('dnsmasq', () => this.dnsmasq.stop(plan, { forget: false }));
-    await together(raiseBridge(this.commands, plan), rendered && this.dnsmasq.write(plan, rendered));
+    await together(this.bridges.raise(plan), rendered && this.dnsmasq.write(plan, rendered));
     back.push('traffic', () => this.traffic.remove(plan));
     await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan), this.traffic.apply(plan));
   }
@@ -148,7 +151,7 @@ class LinuxHost implements Host {
     this.watch.release(plan);
     this.links.release(plan);
     const steps = [
-      this.dnsmasq.stop(plan, options), removeBridge(this.commands, plan), this.traffic.remove(plan), this.firewall.remove(plan),
+      this.dnsmasq.stop(plan, options), this.bridges.remove(plan), this.traffic.remove(plan), this.firewall.remove(plan),
       this.forwarding.release(plan),
     ];
     const results = await Promise.allSettled(steps);
@@ -165,9 +168,12 @@ class LinuxHost implements Host {
   }
 
   async observe(plans: NetworkPlan[]): Promise<Observation> {
-    const [interfaces, routes, standing] = await Promise.all([readInterfaces(), readRoutes(), this.standing(plans)]);
+    const [[interfaces, routes], standing] = await Promise.all([this.surroundings(), this.standing(plans)]);
     return { interfaces, routes, standing };
   }
+
+  /** Read once for the many networks that start together: the more there are, the longer it takes. */
+  private readonly surroundings = openShared(() => Promise.all([readInterfaces(), readRoutes()]));
 
   /** What stands of networks, which are taken care of from here on. */
   private async standing(plans: NetworkPlan[]): Promise<Standing[]> {

@@ -26,6 +26,7 @@ const versions: Record<Tool, { argv: string[]; pattern: RegExp }> = {
   'iptables-legacy-restore': xtables, 'ip6tables-legacy-restore': xtables, 'iptables-legacy-save': xtables, 'ip6tables-legacy-save': xtables,
   dnsmasq: { argv: ['--version'], pattern: /[Vv]ersion ([\w.]+)/ },
   'firewall-cmd': { argv: ['--version'], pattern: /([\d.]+)/ },
+  xargs: { argv: ['--version'], pattern: /([\d.]+)$/m },
 };
 
 /** A program's version; undefined if it does not tell. @throws as Commands.read does */

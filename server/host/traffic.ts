@@ -8,9 +8,10 @@ import { familyOfIp, servesDhcp } from '../../shared/definition/index.js';
 import type { NetworkPlan } from '../driver/host.js';
 import type { Log } from '../log.js';
 import { bandwidthLines, hasBandwidth, limitsSending, removeBandwidth } from './bandwidth.js';
+import { runBlocks, type Line } from './batch.js';
 import { CommandError, type Commands } from './command.js';
+import { openGathering } from './gather.js';
 import { safeInterface } from './safe-text.js';
-import { runLines, type Line } from './tc.js';
 import { changeLines, linesDiffer } from './update/queues.js';
 
 /** What tc does for networks. */
@@ -36,18 +37,32 @@ export interface Traffic {
 /** Opens it. What the kernel does not have is asked of it once. */
 export function openTraffic(commands: Commands, log: Log): Traffic {
   let completes = true;
+  let asked = false;
   const giveUp = (error: unknown) => {
     if (completes) log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the kernel module act_csum or the program tc is missing');
     completes = false;
   };
   const linesOf = (plan: NetworkPlan) => linesFor(commands, plan, completes && answersDhcp(plan), giveUp);
+  const apply = async (plans: readonly NetworkPlan[]): Promise<Map<NetworkPlan, unknown>> => {
+    const failures = await runBlocks(commands, 'tc', plans.map((plan) => linesOf(plan)));
+    return new Map(plans.flatMap((plan, index) => (failures[index] === undefined ? [] : [[plan, failureOf(plan, failures[index].error)]])));
+  };
+  const applying = openGathering<NetworkPlan>(async (plans) => {
+    // Where one with DHCP comes first, it tells whether the kernel has it, and the others need not find that out one by one.
+    const first = asked ? undefined : plans.find(answersDhcp);
+    if (first === undefined) return apply(plans);
+    asked = true;
+    const failures = await apply([first]);
+    return new Map([...failures, ...await apply(plans.filter((plan) => plan !== first))]);
+  });
   return {
     require: async (plan) => {
       if (hasBandwidth(plan)) await commands.require('tc');
       else if (completes && answersDhcp(plan)) await commands.require('tc').catch(giveUp);
     },
     apply: async (plan) => {
-      await explained(plan, runLines(commands, linesOf(plan)));
+      // What cannot be rendered is this network's own error, before others are in it.
+      if (linesOf(plan).length > 0) await applying.add(plan);
     },
     differs: (before, after) => linesDiffer(before === undefined ? [] : linesOf(before), linesOf(after)),
     update: (before, after) => explained(after, changeLines(commands, after, linesOf(before), linesOf(after))),
@@ -57,14 +72,14 @@ export function openTraffic(commands: Commands, log: Log): Traffic {
 }
 
 async function explained(plan: NetworkPlan, step: Promise<void>): Promise<void> {
-  try {
-    await step;
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    throw new NetworkError(ErrorCode.INTERNAL_ERROR, `cannot control the traffic of network '${plan.name}': ${error.message}`, {
-      cause: error, hint: 'bandwidth needs the kernel modules sch_htb, sch_ingress and cls_u32, and act_police or else ifb and act_mirred',
-    });
-  }
+  await step.catch((error: unknown) => { throw failureOf(plan, error); });
+}
+
+function failureOf({ name }: NetworkPlan, error: unknown): unknown {
+  if (!(error instanceof CommandError)) return error;
+  return new NetworkError(ErrorCode.INTERNAL_ERROR, `cannot control the traffic of network '${name}': ${error.message}`, {
+    cause: error, hint: 'bandwidth needs the kernel modules sch_htb, sch_ingress and cls_u32, and act_police or else ifb and act_mirred',
+  });
 }
 
 function linesFor(commands: Commands, plan: NetworkPlan, completes: boolean, giveUp: (error: unknown) => void): Line[] {

@@ -3,20 +3,35 @@
  */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
+import { benchAutostart } from './autostart.js';
 import { benchDefinition } from './definition.js';
 import { benchForwarding } from './forwarding.js';
 import { formatFigures, type Figure } from './measure.js';
 import { benchNetworkStart } from './network-start.js';
 
-const { values } = parseArgs({ options: { peer: { type: 'string' }, json: { type: 'boolean', default: false } } });
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { peer: { type: 'string' }, json: { type: 'boolean', default: false } } });
 if (values.peer !== undefined && values.peer !== 'libvirt') {
   process.stderr.write(`--peer ${values.peer}: the only peer is libvirt\n`);
   process.exit(2);
 }
-const figures: Figure[] = [...await benchDefinition(), ...await benchNetworkStart(values.peer), ...await forwarding()];
+/** Each bench under the name by which it can be chosen. */
+const benches: Record<string, () => Promise<Figure[]>> = {
+  definition: benchDefinition, start: () => benchNetworkStart(values.peer), autostart: () => benchAutostart(values.peer), forwarding,
+};
+const chosen = positionals.length > 0 ? positionals : Object.keys(benches);
+const figures: Figure[] = [];
+for (const name of chosen) {
+  const bench = benches[name];
+  if (bench === undefined) {
+    process.stderr.write(`no such bench: ${name}; there are: ${Object.keys(benches).join(', ')}\n`);
+    process.exit(2);
+  }
+  figures.push(...await bench());
+}
+
 /** Forwarding, if this machine can measure it. */
 async function forwarding(): Promise<Figure[]> {
-  if (spawnSync('iperf3', ['--version']).status === 0) return benchForwarding();
+  if (spawnSync('iperf3', ['--version']).status === 0) return benchForwarding(values.peer);
   process.stderr.write('forwarding is not measured: iperf3 is not installed\n');
   return [];
 }

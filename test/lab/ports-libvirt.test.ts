@@ -101,7 +101,7 @@ describe.skipIf(!available)('ports beside libvirt\'s', () => {
     // What tc would do is not compared here, and some kernels lack the queues that libvirt wants.
     await writeFile(join(folder.path, 'tc'), '#!/bin/sh\nexit 0\n');
     await chmod(join(folder.path, 'tc'), 0o755);
-    libvirt = await openLibvirt(folder.path);
+    libvirt = await openLibvirt({ programs: folder.path });
     driver = await openTestDriver();
   }, 60_000);
   afterAll(async () => {

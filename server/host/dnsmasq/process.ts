@@ -9,10 +9,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
 import { replaceFile } from '../../files.js';
 import { CommandError, type Commands } from '../command.js';
+import { openGathering, type Gathering } from '../gather.js';
 import type { DnsmasqFiles } from './conf.js';
 
 /** Where a process leaves its traces. */
 type Traces = Pick<DnsmasqFiles, 'conf' | 'pid'>;
+
+/** How many are started in one call: who comes next waits for its end. */
+const mostStarted = 16;
+
+/** How long a dnsmasq may take until it serves. */
+const timeToStartMs = 20_000;
 
 /** How long a dnsmasq may take to end when asked, and when made to. */
 const timeToEndMs = { SIGTERM: 3000, SIGKILL: 2000 } as const;
@@ -22,8 +29,8 @@ const timeToEndMs = { SIGTERM: 3000, SIGKILL: 2000 } as const;
  *
  * @throws {NetworkError} INTERNAL_ERROR with its own words
  */
-export function startProcess(commands: Commands, { conf }: Traces): Promise<void> {
-  return runDnsmasq(commands, [`--conf-file=${conf}`]);
+function startProcess(commands: Commands, traces: Traces): Promise<void> {
+  return runDnsmasq(commands, [argumentOf(traces)]);
 }
 
 /**
@@ -53,6 +60,36 @@ async function runDnsmasq(commands: Commands, argv: string[]): Promise<void> {
   }
 }
 
+/**
+ * Begins to start dnsmasqs, many in one call where many are asked for at once.
+ * One whose start failed among others is started again alone, so that it says
+ * its own words.
+ */
+export function openStarts(commands: Commands): Gathering<Traces> {
+  return openGathering<Traces>(async (all) => {
+    const [first, ...others] = all;
+    if (first !== undefined && others.length === 0) return startProcess(commands, first);
+    try {
+      return await commands.run('dnsmasq', [], { each: all.map(argumentOf), timeoutMs: timeToStartMs * all.length });
+    } catch {
+      // Whatever it was: what runs is known by looking, and what does not has another try.
+      return startMissing(commands, all);
+    }
+  }, mostStarted);
+}
+
+async function startMissing(commands: Commands, all: readonly Traces[]): Promise<Map<Traces, unknown>> {
+  const failures = new Map<Traces, unknown>();
+  for (const traces of all) {
+    if (await findProcess(traces) === undefined) await startProcess(commands, traces).catch((error: unknown) => failures.set(traces, error));
+  }
+  return failures;
+}
+
+function argumentOf({ conf }: Pick<Traces, 'conf'>): string {
+  return `--conf-file=${conf}`;
+}
+
 function hintFor(words: string): string | undefined {
   return /Address already in use/.test(words)
     ? "another program serves DNS or DHCP there; find it with: ss -lnup '( sport = :53 or sport = :67 or sport = :547 )'" : undefined;
@@ -69,7 +106,7 @@ export async function findProcess({ conf, pid: pidFile }: Traces): Promise<numbe
 /** The command line of a process that has ended, or is ending, is empty. */
 async function isOurs(pid: number, conf: string): Promise<boolean> {
   const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return line.split('\0').includes(`--conf-file=${conf}`);
+  return line.split('\0').includes(argumentOf({ conf }));
 }
 
 /** Makes a dnsmasq read its files again, if it runs. */
