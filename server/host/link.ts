@@ -53,18 +53,33 @@ export function renderAddresses(plan: NetworkPlan): string {
 }
 
 /**
+ * Refuses a bridge name that is taken, before rules are made for it that would
+ * hold for somebody else's interface.
+ *
+ * @throws {NetworkError} SYSTEM_ERROR as {@link raiseBridge}
+ */
+export async function refuseTakenName(plan: NetworkPlan): Promise<void> {
+  if ((await readInterfaces()).includes(plan.bridge)) throw refusedBridge(plan, 'File exists');
+}
+
+/**
  * Makes a network's bridge and sets it up with its addresses and routes. If
  * this fails after the bridge is made, the bridge is marked as ours.
  *
+ * @param guarded the bridge is not set up, and so carries nothing, until this is done
  * @throws {NetworkError} SYSTEM_ERROR with the kernel's words, such as `File
  * exists`: the bridge that is there already is not touched; INTERNAL_ERROR for
  * addresses and routes
  */
-export async function raiseBridge(commands: Commands, plan: NetworkPlan): Promise<void> {
-  if (!hasIpv6(plan)) return batch(commands, plan, renderBridge(plan) + renderAddresses(plan));
+export async function raiseBridge(commands: Commands, plan: NetworkPlan, guarded: Promise<unknown>): Promise<void> {
+  if (!hasIpv6(plan)) {
+    await guarded;
+    return batch(commands, plan, renderBridge(plan) + renderAddresses(plan));
+  }
   // IPv6 has to be on before there can be an address.
   await batch(commands, plan, renderBridge(plan));
   await setBridgeIpv6(plan.bridge, true);
+  await guarded;
   await commands.run('ip', ['-batch', '-'], { input: renderAddresses(plan) });
 }
 
@@ -89,14 +104,14 @@ async function batch(commands: Commands, plan: NetworkPlan, input: string): Prom
     const line = Number(/Command failed -:(\d+)/.exec(error.words)?.[1]);
     // Made, but not marked: nobody but this call knows that it is ours.
     if (line === 2) await commands.run('ip', ['link', 'delete', 'dev', plan.bridge, 'type', 'bridge']);
-    throw line <= 2 ? refusedBridge(plan, error) : error;
+    throw line <= 2 ? refusedBridge(plan, error.words, error) : error;
   }
 }
 
-function refusedBridge(plan: NetworkPlan, error: CommandError): NetworkError {
-  const words = error.words.replace(/\s*Command failed -:\d+\s*/, '').replace(/^RTNETLINK answers: /, '');
+function refusedBridge(plan: NetworkPlan, said: string, cause?: CommandError): NetworkError {
+  const words = said.replace(/\s*Command failed -:\d+\s*/, '').replace(/^RTNETLINK answers: /, '');
   return new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot create bridge '${plan.bridge}' of network '${plan.name}': ${words}`, {
-    cause: error,
+    cause,
     hint: words.includes('File exists') ? `an interface of that name is there already; look at it with: ip -d link show ${plan.bridge}` : undefined,
   });
 }

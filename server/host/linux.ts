@@ -3,8 +3,8 @@
  * and take it away, and the way back. Does not know: what a network is called,
  * which are saved, who asked; what a step does in detail.
  *
- * The rules come up beside the bridge and what is served on it: no guest is on
- * a bridge before its network is up, so none meets it without its rules.
+ * A bridge is set up after its rules and removed before them: whoever is plugged
+ * into it, and however early, meets it with its rules.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { familyOfIp, isManaged, networkMode } from '../../shared/definition/index.js';
@@ -16,7 +16,7 @@ import { policyOf } from './firewall/policy.js';
 import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
 import type { Firewall } from './firewall/firewall.js';
 import { openWatch, type Watch } from './firewall/watch.js';
-import { ownBridges, raiseBridge, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
+import { ownBridges, raiseBridge, refuseTakenName, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
 import { safeInterface } from './safe-text.js';
@@ -78,6 +78,7 @@ class LinuxHost implements Host {
     const rendered = this.dnsmasq.render(plan);
     const families = forwardedFamilies(plan);
     await together(
+      refuseTakenName(plan),
       this.commands.require('ip'),
       policyOf(plan) && this.firewall.require(),
       rendered && this.commands.require('dnsmasq'),
@@ -87,7 +88,8 @@ class LinuxHost implements Host {
     const back = openWayBack(this.log);
     try {
       back.push('firewall', () => this.firewall.remove(plan));
-      await together(this.serve(plan, rendered, back), this.firewall.apply([plan]), enableForwarding(families));
+      const guarded = this.firewall.apply([plan]);
+      await together(guarded, this.serve(plan, rendered, guarded, back), enableForwarding(families));
     } catch (error) {
       await back.go();
       throw error;
@@ -96,20 +98,17 @@ class LinuxHost implements Host {
   }
 
   /** The bridge, and on it DHCP and DNS, and what tc does there. */
-  private async serve(plan: NetworkPlan, rendered: Rendered | undefined, back: WayBack): Promise<void> {
+  private async serve(plan: NetworkPlan, rendered: Rendered | undefined, guarded: Promise<void>, back: WayBack): Promise<void> {
     back.push('bridge', () => removeBridge(this.commands, plan));
     back.push('dnsmasq', () => this.dnsmasq.stop(plan, { forget: false }));
-    await together(raiseBridge(this.commands, plan), rendered && this.dnsmasq.write(plan, rendered));
+    await together(raiseBridge(this.commands, plan, guarded), rendered && this.dnsmasq.write(plan, rendered));
     back.push('traffic', () => this.traffic.remove(plan));
     await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan), this.traffic.apply(plan));
   }
 
   async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
     if (!isManaged(plan.definition)) return;
-    this.watch.release(plan);
-    const steps = [
-      this.dnsmasq.stop(plan, options), removeBridge(this.commands, plan), this.traffic.remove(plan), this.firewall.remove(plan),
-    ];
+    const steps = [this.dnsmasq.stop(plan, options), this.removeGuarded(plan), this.traffic.remove(plan)];
     const results = await Promise.allSettled(steps);
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length === 0) return;
@@ -117,6 +116,13 @@ class LinuxHost implements Host {
     throw new NetworkError(ErrorCode.INTERNAL_ERROR, `network '${plan.name}' could not be taken down in full: ${words.join('; ')}`, {
       cause: failures.length === 1 ? failures[0] : new AggregateError(failures),
     });
+  }
+
+  /** As long as there is a bridge that guests may be on, it has its rules. */
+  private async removeGuarded(plan: NetworkPlan): Promise<void> {
+    await removeBridge(this.commands, plan);
+    this.watch.release(plan);
+    await this.firewall.remove(plan);
   }
 
   leases(plan: NetworkPlan): Promise<HostLease[]> {

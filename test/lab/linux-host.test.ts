@@ -293,23 +293,41 @@ describe('a network that cannot be brought up', () => {
 });
 
 describe('a network that cannot be torn down', () => {
-  it('says all that failed, and does what it can', async () => {
+  /** Tears a network down while some of ip's and nft's deletions fail, and gives the error. */
+  const tearDownFailing = async (one: NetworkPlan, tool: 'ip' | 'nft') => {
     const commands = openCommands();
     const broken: Commands = {
       ...commands,
-      run: async (tool, argv, options) => {
-        if (argv[1] === 'delete') throw new CommandError(tool, 'link stays');
-        if (tool === 'nft' && /delete/.test(options?.input ?? '')) throw new CommandError(tool, 'rules stay');
-        return commands.run(tool, argv, options);
+      run: async (program, argv, options) => {
+        if (program === tool && /delete/.test(`${argv.join(' ')} ${options?.input}`)) throw new CommandError(program, 'it stays');
+        return commands.run(program, argv, options);
       },
     };
-    const one = await bringUp(plan('stuck', 1));
     const failing = await openLabHost(lab, { commands: broken });
     const error = await failing.tearDown(one, { forget: true }).then(() => undefined, (reason: unknown) => reason);
     await failing.close();
     expect(error).toBeInstanceOf(NetworkError);
-    expect((error as NetworkError).message).toMatch(/'stuck'.*link stays.*rules stay/);
+    return (error as NetworkError).message;
+  };
+
+  it('says all that failed, and does what it can', async () => {
+    const one = await bringUp(plan('stuck', 1));
+    const obstacle = join(lab.folder, 'var/dnsmasq/stuck.hostsfile');
+    await runProgram('rm', [obstacle]);
+    await mkdir(obstacle);
+    expect(await tearDownFailing(one, 'nft')).toMatch(/'stuck'.*stuck\.hostsfile.*nft failed: it stays/);
     expect(await dnsmasqPids()).toEqual([]);
+    expect((await host.observe([one])).standing[0]).toMatchObject({ bridge: false, firewall: true });
+    await runProgram('rm', ['-r', obstacle]);
+    await host.tearDown(one, { forget: true });
+  });
+
+  it('keeps its rules as long as its bridge is there: guests may be on it', async () => {
+    const one = await bringUp(plan('kept', 1));
+    expect(await tearDownFailing(one, 'ip')).toMatch(/'kept'.*ip failed: it stays/);
+    expect((await host.observe([one])).standing[0]).toMatchObject({ bridge: true, firewall: true });
+    await host.tearDown(one, { forget: true });
+    expect((await host.observe([one])).standing[0]).toMatchObject({ bridge: false, firewall: false });
   });
 
   it('is no matter if nothing of it stands', async () => {
