@@ -13,6 +13,8 @@ interface Occupied {
   subnet: Subnet;
   /** For a message: `interface virbr0 of network 'default'`. */
   by: string;
+  /** The interface, if it is a route of the host. */
+  device?: string;
 }
 
 /** The subnet that a text such as 192.168.122.0/24 names. */
@@ -25,6 +27,8 @@ export function parseSubnet(text: string): Subnet {
  * Refuses a definition whose subnets share an address with a route of the host
  * or with another network that stands or is coming up, whichever of the two is
  * the larger one. (libvirt compares IPv4 alone, and only for the same prefix.)
+ * A network for whose guests the host answers on the LAN lies inside the LAN's
+ * subnet: that is what it is for.
  *
  * @throws {NetworkError} INTERNAL_ERROR, as libvirt's, naming the interface
  */
@@ -32,15 +36,21 @@ export function refuseOverlap(
   register: Register, record: NetworkRecord, definition: NetworkDefinition, routes: Observation['routes'],
 ): void {
   const occupied = [...subnetsOfOthers(register, record), ...routes.map(({ subnet, interface: device }) =>
-    ({ subnet: parseSubnet(subnet), by: `interface ${device}` }))];
+    ({ subnet: parseSubnet(subnet), by: `interface ${device}`, device }))];
   for (const ip of definition.ips) {
     const wanted = subnetOfIp(ip);
-    const clash = occupied.find(({ subnet }) => subnetsOverlap(subnet, wanted));
+    const clash = occupied.find((other) => subnetsOverlap(other.subnet, wanted) && !isLanOf(definition, wanted, other));
     if (clash === undefined) continue;
     throw new NetworkError(ErrorCode.INTERNAL_ERROR,
       `Network is already in use by ${clash.by}: ${formatSubnet(wanted)} of network '${record.name}' overlaps ${formatSubnet(clash.subnet)}`,
       { hint: `give network '${record.name}' another subnet, or free this one first` });
   }
+}
+
+/** Whether a route leads to the LAN in whose midst a network's guests are to be. */
+function isLanOf({ forward, proxy }: NetworkDefinition, wanted: Subnet, { subnet, device }: Occupied): boolean {
+  const answers = wanted.family === 'ipv4' ? proxy?.arp : proxy?.ndp;
+  return answers === true && device !== undefined && device === forward?.dev && subnet.prefix < wanted.prefix;
 }
 
 /** The subnets of the other networks that stand or are coming up. */

@@ -6,6 +6,7 @@
  * A bridge is set up after its rules and removed before them: whoever is plugged
  * into it, and however early, meets it with its rules.
  */
+import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { familyOfIp, isManaged, networkMode } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
@@ -19,6 +20,7 @@ import { openWatch, type Watch } from './firewall/watch.js';
 import { ownBridges, raiseBridge, refuseTakenName, removeBridge, requireHostBridge, silenceIpv6 } from './link.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
+import { openProxy, type Proxy } from './proxy.js';
 import { safeInterface } from './safe-text.js';
 import { refuseUnsupported } from './support.js';
 import { enableForwarding, refuseRouteLoss } from './sysctl.js';
@@ -50,7 +52,8 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
   try {
     const firewall = await chooseFirewall(options.firewall ?? 'auto', commands);
-    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, openTraffic(commands, log), log);
+    const proxy = openProxy({ commands, log, memory: join(runFolder, 'proxy.json'), leases: (plan) => dnsmasq.leases(plan) });
+    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, openTraffic(commands, log), proxy, log);
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -64,6 +67,7 @@ class LinuxHost implements Host {
     private readonly watch: Watch,
     private readonly dnsmasq: Dnsmasq,
     private readonly traffic: Traffic,
+    private readonly proxy: Proxy,
     private readonly log: Log,
   ) {}
 
@@ -103,12 +107,13 @@ class LinuxHost implements Host {
     back.push('dnsmasq', () => this.dnsmasq.stop(plan, { forget: false }));
     await together(raiseBridge(this.commands, plan, guarded), rendered && this.dnsmasq.write(plan, rendered));
     back.push('traffic', () => this.traffic.remove(plan));
-    await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan), this.traffic.apply(plan));
+    back.push('proxy', () => this.proxy.remove(plan));
+    await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan), this.traffic.apply(plan), this.proxy.apply(plan));
   }
 
   async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
     if (!isManaged(plan.definition)) return;
-    const steps = [this.dnsmasq.stop(plan, options), this.removeGuarded(plan), this.traffic.remove(plan)];
+    const steps = [this.dnsmasq.stop(plan, options), this.removeGuarded(plan), this.traffic.remove(plan), this.proxy.remove(plan)];
     const results = await Promise.allSettled(steps);
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length === 0) return;
@@ -151,6 +156,7 @@ class LinuxHost implements Host {
       const standing = { bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! };
       // Nothing more is asked of the host for a network that stands in full: it is guarded from here on.
       if (standing.bridge && standing.firewall) this.watch.guard(plan);
+      if (standing.bridge) this.proxy.adopt(plan);
       return standing;
     });
   }
@@ -183,7 +189,7 @@ class LinuxHost implements Host {
   nextEvents: Host['nextEvents'] = async () => [];
 
   async close(): Promise<void> {
-    await this.watch.close();
+    await Promise.all([this.watch.close(), this.proxy.close()]);
     this.dnsmasq.close();
   }
 }
