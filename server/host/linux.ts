@@ -11,6 +11,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { familyOfIp, isManaged, networkMode } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
 import type { Log } from '../log.js';
+import { openChecksums } from './checksums.js';
 import { openCommands, type Commands, type Tool } from './command.js';
 import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
 import { policyOf } from './firewall/policy.js';
@@ -51,9 +52,10 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const { varFolder, runFolder, resolvConf, log, commands = openCommands(options.toolPaths) } = options;
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log });
   try {
-    const firewall = await chooseFirewall(options.firewall ?? 'auto', commands);
+    const checksums = openChecksums(commands, log);
+    const firewall = checksums.beside(await chooseFirewall(options.firewall ?? 'auto', commands));
     const proxy = openProxy({ commands, log, memory: join(runFolder, 'proxy.json'), leases: (plan) => dnsmasq.leases(plan) });
-    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, openTraffic(commands, log), proxy, log);
+    return new LinuxHost(commands, firewall, openWatch(firewall, commands, log), dnsmasq, openTraffic(commands, checksums), proxy, log);
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -156,7 +158,10 @@ class LinuxHost implements Host {
       const standing = { bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! };
       // Nothing more is asked of the host for a network that stands in full: it is guarded from here on.
       if (standing.bridge && standing.firewall) this.watch.guard(plan);
-      if (standing.bridge) this.proxy.adopt(plan);
+      if (standing.bridge) {
+        this.traffic.adopt(plan);
+        this.proxy.adopt(plan);
+      }
       return standing;
     });
   }

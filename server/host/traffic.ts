@@ -1,16 +1,17 @@
 /**
  * Lives here: what tc does on a network's bridge: it holds guests to the
- * network's bandwidth and completes the checksums of DHCP's answers. Does not
- * know: how much that is.
+ * network's bandwidth and completes the checksums of DHCP's answers, or leaves
+ * that to iptables (see `checksums.ts`). Does not know: how much that is.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { familyOfIp, servesDhcp } from '../../shared/definition/index.js';
 import type { NetworkPlan } from '../driver/host.js';
-import type { Log } from '../log.js';
 import { bandwidthLines, hasBandwidth, limitsSending, removeBandwidth } from './bandwidth.js';
+import type { Checksums } from './checksums.js';
 import { CommandError, type Commands } from './command.js';
 import { safeInterface } from './safe-text.js';
 import { runLines, type Line } from './tc.js';
+import { together } from './undo.js';
 
 /** What tc does for networks. */
 export interface Traffic {
@@ -22,17 +23,16 @@ export interface Traffic {
    * @throws {NetworkError} INTERNAL_ERROR with tc's words, and a hint of what the kernel needs
    */
   apply(plan: NetworkPlan): Promise<void>;
+  /** A network stood already when this process began. */
+  adopt(plan: NetworkPlan): void;
   /** Removes what is beside the bridge. */
   remove(plan: NetworkPlan): Promise<void>;
 }
 
 /** Opens it. What the kernel does not have is asked of it once. */
-export function openTraffic(commands: Commands, log: Log): Traffic {
+export function openTraffic(commands: Commands, checksums: Checksums): Traffic {
   let completes = true;
-  const giveUp = (error: unknown) => {
-    if (completes) log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the kernel module act_csum or the program tc is missing');
-    completes = false;
-  };
+  const giveUp = () => { completes = false; };
   return {
     require: async (plan) => {
       if (hasBandwidth(plan)) await commands.require('tc');
@@ -47,15 +47,19 @@ export function openTraffic(commands: Commands, log: Log): Traffic {
           cause: error, hint: 'bandwidth needs the kernel modules sch_htb, sch_ingress and cls_u32, and act_police or else ifb and act_mirred',
         });
       }
+      if (!completes && answersDhcp(plan)) await checksums.need(plan);
     },
-    remove: (plan) => removeBandwidth(commands, plan),
+    adopt: (plan) => {
+      if (answersDhcp(plan)) checksums.adopt(plan);
+    },
+    remove: (plan) => together(removeBandwidth(commands, plan), checksums.release(plan)),
   };
 }
 
-function linesFor(commands: Commands, plan: NetworkPlan, completes: boolean, giveUp: (error: unknown) => void): Line[] {
+function linesFor(commands: Commands, plan: NetworkPlan, completes: boolean, giveUp: () => void): Line[] {
   const bridge = safeInterface(plan.bridge);
-  const without = async (error: unknown): Promise<Line[]> => {
-    giveUp(error);
+  const without = async (): Promise<Line[]> => {
+    giveUp();
     return [];
   };
   return [

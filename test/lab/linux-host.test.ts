@@ -206,13 +206,18 @@ describe('a network that cannot be brought up', () => {
     const calls = [...counting.calls];
     await counted.tearDown(hurt(), { forget: true });
     await counted.close();
-    expect([...calls].sort()).toEqual(['dnsmasq', 'ip', 'ip', 'nft', 'nft', 'tc']);
+    // Where the kernel has no act_csum, checksums are left to iptables.
+    const withoutFail = (tool: Tool | undefined) => tool === 'iptables-save' || tool === 'iptables-restore';
+    expect(calls.filter((tool) => !withoutFail(tool)).sort()).toEqual(['dnsmasq', 'ip', 'ip', 'nft', 'nft', 'tc']);
     const before = await traces();
     for (const when of ['before', 'after'] as const) {
       for (let call = 1; call <= calls.length; call += 1) {
         const commands = failingAt(call, when);
         const failing = await openLabHost(lab, { commands });
-        await expect(failing.bringUp(hurt()), `call ${call}, ${when}`).rejects.toThrow(/made to fail/);
+        const outcome = await failing.bringUp(hurt()).then(() => undefined, (error: Error) => error.message);
+        // Without it a network works for all but old clients.
+        if (withoutFail(commands.calls[call - 1])) await failing.tearDown(hurt(), { forget: true });
+        else expect(outcome, `call ${call}, ${when}`).toMatch(/made to fail/);
         await failing.close();
         const leases = 'var/dnsmasq/hurt.leases';
         const after = await traces();
@@ -220,7 +225,7 @@ describe('a network that cannot be brought up', () => {
         await host.tearDown(hurt(), { forget: true });
       }
     }
-  });
+  }, 120_000);
 
   it('says so if the bridge is there already, and does not touch it', async () => {
     await runProgram('ip', ['link', 'add', 'lab-1', 'type', 'bridge']);

@@ -59,6 +59,11 @@ export function renderChange(tables: Tables, networks: readonly { uuid: string; 
   return [nat.make, filter.make, filter.unmake, nat.unmake].join('');
 }
 
+/** Whether a change takes away the last of our rules for packets that are forwarded. */
+export function isEnd(change: string): boolean {
+  return change.includes('\n-X VNET_FORWARD\n');
+}
+
 /** What makes the chains of one table, and what takes others away. */
 interface Steps {
   make: string;
