@@ -16,6 +16,8 @@ interface Occupied {
   subnet: Span;
   /** For a message: `interface virbr0 of network 'default'`. */
   by: string;
+  /** The interface, if it is a route of the host. */
+  device?: string;
 }
 
 /** The subnet that a text such as 192.168.122.0/24 names. */
@@ -28,6 +30,8 @@ export function parseSubnet(text: string): Subnet {
  * Refuses a definition whose subnets share an address with a route of the host
  * or with another network that stands or is coming up, whichever of the two is
  * the larger one. (libvirt compares IPv4 alone, and only for the same prefix.)
+ * A network for whose guests the host answers on the LAN lies inside the LAN's
+ * subnet: that is what it is for.
  *
  * @throws {NetworkError} INTERNAL_ERROR, as libvirt's, naming the interface
  */
@@ -35,7 +39,8 @@ export function refuseOverlap(
   register: Register, record: NetworkRecord, definition: NetworkDefinition, routes: Observation['routes'],
 ): void {
   for (const wanted of spansOf(definition)) {
-    const clash = findClash(wanted, subnetsOfOthers(register, record)) ?? findClash(wanted, subnetsOfRoutes(routes));
+    const isOther = (each: Occupied) => !isLanOf(definition, wanted, each);
+    const clash = findClash(wanted, subnetsOfOthers(register, record)) ?? findClash(wanted, subnetsOfRoutes(routes), isOther);
     if (clash === undefined) continue;
     throw new NetworkError(ErrorCode.INTERNAL_ERROR,
       `Network is already in use by ${clash.by}: ${formatSubnet(wanted)} of network '${record.name}' overlaps ${formatSubnet(clash.subnet)}`,
@@ -43,12 +48,18 @@ export function refuseOverlap(
   }
 }
 
-function findClash(wanted: Span, occupied: Iterable<Occupied>): Occupied | undefined {
+function findClash(wanted: Span, occupied: Iterable<Occupied>, counts: (each: Occupied) => boolean = () => true): Occupied | undefined {
   for (const each of occupied) {
     const { family, network, last } = each.subnet;
-    if (family === wanted.family && network <= wanted.last && wanted.network <= last) return each;
+    if (family === wanted.family && network <= wanted.last && wanted.network <= last && counts(each)) return each;
   }
   return undefined;
+}
+
+/** Whether a route leads to the LAN in whose midst a network's guests are to be. */
+function isLanOf({ forward, proxy }: NetworkDefinition, wanted: Subnet, { subnet, device }: Occupied): boolean {
+  const answers = wanted.family === 'ipv4' ? proxy?.arp : proxy?.ndp;
+  return answers === true && device !== undefined && device === forward?.dev && subnet.prefix < wanted.prefix;
 }
 
 /** The subnets of the other networks that stand or are coming up. */
@@ -77,7 +88,7 @@ const occupiedByRoutes = new WeakMap<Observation['routes'], Occupied[]>();
 
 function subnetsOfRoutes(routes: Observation['routes']): Occupied[] {
   const known = occupiedByRoutes.get(routes)
-    ?? routes.map(({ subnet, interface: device }) => ({ subnet: spanOf(parseSubnet(subnet)), by: `interface ${device}` }));
+    ?? routes.map(({ subnet, interface: device }) => ({ subnet: spanOf(parseSubnet(subnet)), by: `interface ${device}`, device }));
   occupiedByRoutes.set(routes, known);
   return known;
 }

@@ -35,6 +35,16 @@ const mostRaised = 256;
 /** How many are removed in one call: the kernel takes 20 milliseconds for each, and whoever comes next waits. */
 const mostRemoved = 16;
 
+/**
+ * Refuses a bridge name that is taken, before rules are made for it that would
+ * hold for somebody else's interface.
+ *
+ * @throws {NetworkError} SYSTEM_ERROR as {@link Bridges.raise}
+ */
+export async function refuseTakenName(plan: NetworkPlan): Promise<void> {
+  if ((await readInterfaces()).includes(plan.bridge)) throw refusedBridge(plan, 'File exists');
+}
+
 /** Opens them. */
 export function openBridges(commands: Commands): Bridges {
   const raising = openGathering<NetworkPlan>((plans) => raiseAll(commands, plans), mostRaised);
@@ -74,11 +84,11 @@ async function afterRefusal(commands: Commands, plan: NetworkPlan, { error, line
   } catch (other) {
     return other;
   }
-  return line <= 2 && error instanceof CommandError ? refusedBridge(plan, error) : error;
+  return line <= 2 && error instanceof CommandError ? refusedBridge(plan, error.words, error) : error;
 }
 
-function refusedBridge(plan: NetworkPlan, cause: CommandError): NetworkError {
-  const words = cause.words.replace(/\s*Command failed -:\d+\s*/, '').replace(/^RTNETLINK answers: /, '');
+function refusedBridge(plan: NetworkPlan, said: string, cause?: CommandError): NetworkError {
+  const words = said.replace(/\s*Command failed -:\d+\s*/, '').replace(/^RTNETLINK answers: /, '');
   if (tellsBridge(plan) && words.includes('not supported')) {
     return new NetworkError(ErrorCode.CONFIG_UNSUPPORTED, `network/bridge/@macTableManager='libvirt' of network '${plan.name}' is not supported on this host: the kernel does not filter VLANs on bridges`, {
       cause, hint: 'it needs CONFIG_BRIDGE_VLAN_FILTERING; the definition is kept; the network can be started once this is taken out of it',

@@ -3,41 +3,43 @@
  * and take it away, and the way back. Does not know: what a network is called,
  * which are saved, who asked; what a step does in detail.
  *
- * The rules come up beside the bridge and what is served on it: no guest is on
- * a bridge before its network is up, so none meets it without its rules.
+ * A bridge is set up after its rules and removed before them: whoever is plugged
+ * into it, and however early, meets it with its rules.
  */
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { isManaged } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
 import type { Log } from '../log.js';
-import { openBridges, type Bridges } from './bridges.js';
+import { openBridges, refuseTakenName, type Bridges } from './bridges.js';
+import { openChecksums } from './checksums.js';
 import { openCommands, type Commands, type Tool } from './command.js';
 import { diagnose } from './doctor/diagnose.js';
 import type { Patient } from './doctor/read.js';
 import { openDnsmasq, type Dnsmasq, type Rendered } from './dnsmasq.js';
+import { openHostEvents, type HostEvents } from './events.js';
 import { policyOf } from './firewall/policy.js';
 import { chooseFirewall, type FirewallChoice } from './firewall/choose.js';
 import type { Firewall } from './firewall/firewall.js';
-import { openHostEvents, type HostEvents } from './events.js';
+import { openWatch, type Watch } from './firewall/watch.js';
 import { openDocker } from './foreign/docker.js';
 import { openFirewalld } from './foreign/firewalld.js';
 import { besideNeighbours } from './foreign/neighbour.js';
 import { openWarnings, type Warnings } from './foreign/warnings.js';
 import { openForwarding, type Forwarding } from './forwarding.js';
-import { openWatch, type Watch } from './firewall/watch.js';
 import { openShared } from './gather.js';
-import { openLinkWatch, type LinkWatch } from './link-watch.js';
-import { ownBridges, silenceIpv6 } from './link.js';
 import { requireLan } from './lan.js';
+import { ownBridges, silenceIpv6 } from './link.js';
+import { openLinkWatch, type LinkWatch } from './link-watch.js';
 import { openPorts, type Ports } from './port.js';
 import { readInterfaces, readRoutes } from './proc.js';
 import { probeLinux } from './probe.js';
+import { openProxy, type Proxy } from './proxy.js';
 import { safeInterface } from './safe-text.js';
 import { refuseUnsupported } from './support.js';
 import { openTraffic, type Traffic } from './traffic.js';
 import { openWayBack, together, type WayBack } from './undo.js';
-import { previewNetwork, updateNetwork, type Workshop } from './update/update.js';
+import { previewNetwork, updateNetwork } from './update/update.js';
 
 /** Where the Linux host keeps its files, and what it runs. */
 export interface LinuxHostOptions {
@@ -62,6 +64,25 @@ export interface LinuxHostOptions {
   commands?: Commands;
 }
 
+/** What the host is made of. */
+interface Parts {
+  commands: Commands;
+  firewall: Firewall;
+  watch: Watch;
+  links: LinkWatch;
+  events: HostEvents;
+  warnings: Warnings;
+  forwarding: Forwarding;
+  bridges: Bridges;
+  dnsmasq: Dnsmasq;
+  traffic: Traffic;
+  proxy: Proxy;
+  ports: Ports;
+  patient: Omit<Patient, 'standing' | 'lacks'>;
+  sysFolder: string;
+  log: Log;
+}
+
 /** Opens the Linux host in the network namespace of this process. Networks that stand are left alone. */
 export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const { varFolder, runFolder, resolvConf, log, sysFolder = '/sys', commands = openCommands(options.toolPaths) } = options;
@@ -69,15 +90,23 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log, tell: events.tell });
   try {
     const accept = options.acceptInForeign === true;
-    const firewall = besideNeighbours(await chooseFirewall(options.firewall ?? 'auto', commands), [openFirewalld(commands), openDocker(commands, accept)]);
+    const checksums = openChecksums(commands, log);
+    const chosen = checksums.beside(await chooseFirewall(options.firewall ?? 'auto', commands));
+    const firewall = besideNeighbours(chosen, [openFirewalld(commands), openDocker(commands, accept)]);
     const watch = openWatch(firewall, commands, log, (plans) => {
       for (const { uuid } of plans) events.tell({ kind: 'repaired', network: uuid, what: 'firewall rules' });
     });
-    const warnings = openWarnings(commands, log, ['firewalld', ...(accept ? ['Docker'] : [])]);
-    const forwarding = await openForwarding(runFolder, commands, log);
-    return new LinuxHost(commands, firewall, watch, openLinkWatch(commands, events.tell, log), events, warnings, forwarding, openBridges(commands), dnsmasq, openTraffic(commands, log), openPorts(commands, log, sysFolder), {
-      commands, tools: ['ip', 'ss', ...firewall.tools, 'dnsmasq', 'tc'], dnsmasqFolder: join(varFolder, 'dnsmasq'), dnsmasqUser: options.dnsmasqUser,
-    }, sysFolder, log);
+    return new LinuxHost({
+      commands, firewall, watch, events, dnsmasq, sysFolder, log,
+      links: openLinkWatch(commands, events.tell, log),
+      warnings: openWarnings(commands, log, ['firewalld', ...(accept ? ['Docker'] : [])]),
+      forwarding: await openForwarding(runFolder, commands, log),
+      bridges: openBridges(commands),
+      traffic: openTraffic(commands, checksums),
+      proxy: openProxy({ commands, log, memory: join(runFolder, 'proxy.json'), leases: (plan) => dnsmasq.leases(plan) }),
+      ports: openPorts(commands, log, sysFolder),
+      patient: { commands, tools: ['ip', 'ss', ...firewall.tools, 'dnsmasq', 'tc'], dnsmasqFolder: join(varFolder, 'dnsmasq'), dnsmasqUser: options.dnsmasqUser },
+    });
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -85,75 +114,59 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
 }
 
 class LinuxHost implements Host {
-  constructor(
-    private readonly commands: Commands,
-    private readonly firewall: Firewall,
-    private readonly watch: Watch,
-    private readonly links: LinkWatch,
-    private readonly events: HostEvents,
-    private readonly warnings: Warnings,
-    private readonly forwarding: Forwarding,
-    private readonly bridges: Bridges,
-    private readonly dnsmasq: Dnsmasq,
-    private readonly traffic: Traffic,
-    private readonly ports: Ports,
-    private readonly patient: Omit<Patient, 'standing' | 'lacks'>,
-    private readonly sysFolder: string,
-    private readonly log: Log,
-  ) {}
+  /** Read once for the many networks that start together: the more there are, the longer it takes. */
+  private readonly surroundings = openShared(() => Promise.all([readInterfaces(), readRoutes()]));
 
-  /** What an update of a network works with. */
-  private get workshop(): Workshop {
-    const { commands, firewall, watch, dnsmasq, traffic, forwarding, log } = this;
-    return { commands, firewall, watch, dnsmasq, traffic, forwarding, log };
-  }
+  constructor(private readonly parts: Parts) {}
 
   probe(): Promise<HostReport> {
-    return probeLinux(this.commands, this.firewall);
+    return probeLinux(this.parts.commands, this.parts.firewall);
   }
 
   async bringUp(plan: NetworkPlan): Promise<void> {
+    const { commands, firewall, forwarding, dnsmasq, traffic, watch, links, warnings, sysFolder, log } = this.parts;
     refuseUnsupported(plan);
-    if (!isManaged(plan.definition)) return requireLan(this.commands, plan, this.sysFolder);
+    if (!isManaged(plan.definition)) return requireLan(commands, plan, sysFolder);
     safeInterface(plan.bridge);
-    const rendered = this.dnsmasq.render(plan);
+    const rendered = dnsmasq.render(plan);
     await together(
-      this.commands.require('ip'),
-      policyOf(plan) && this.firewall.require(),
-      rendered && this.commands.require('dnsmasq'),
-      this.traffic.require(plan),
+      refuseTakenName(plan),
+      commands.require('ip'),
+      policyOf(plan) && firewall.require(),
+      rendered && commands.require('dnsmasq'),
+      traffic.require(plan),
     );
-    const back = openWayBack(this.log);
+    const back = openWayBack(log);
     try {
-      back.push('firewall', () => this.firewall.remove(plan));
-      back.push('forwarding', () => this.forwarding.release(plan));
-      await together(this.serve(plan, rendered, back), this.firewall.apply([plan]), this.forwarding.hold(plan));
+      back.push('firewall', () => firewall.remove(plan));
+      back.push('forwarding', () => forwarding.release(plan));
+      const guarded = firewall.apply([plan]);
+      await together(guarded, this.serve(plan, rendered, guarded, back), forwarding.hold(plan));
     } catch (error) {
       await back.go();
       throw error;
     }
-    this.watch.guard(plan);
-    this.warnings.started(plan);
-    this.links.guard(plan);
+    watch.guard(plan);
+    links.guard(plan);
+    warnings.started(plan);
   }
 
-  /** The bridge, and on it DHCP and DNS, and what tc does there. */
-  private async serve(plan: NetworkPlan, rendered: Rendered | undefined, back: WayBack): Promise<void> {
-    back.push('bridge', () => this.bridges.remove(plan));
-    back.push('dnsmasq', () => this.dnsmasq.stop(plan, { forget: false }));
-    await together(this.bridges.raise(plan), rendered && this.dnsmasq.write(plan, rendered));
-    back.push('traffic', () => this.traffic.remove(plan));
-    await together(rendered && this.dnsmasq.start(plan), silenceIpv6(plan), this.traffic.apply(plan));
+  /** The bridge, once it is guarded, and on it DHCP and DNS, and what tc does there. */
+  private async serve(plan: NetworkPlan, rendered: Rendered | undefined, guarded: Promise<void>, back: WayBack): Promise<void> {
+    const { bridges, dnsmasq, traffic, proxy } = this.parts;
+    back.push('bridge', () => bridges.remove(plan));
+    back.push('dnsmasq', () => dnsmasq.stop(plan, { forget: false }));
+    await together(guarded.then(() => bridges.raise(plan)), rendered && dnsmasq.write(plan, rendered));
+    back.push('traffic', () => traffic.remove(plan));
+    back.push('proxy', () => proxy.remove(plan));
+    await together(rendered && dnsmasq.start(plan), silenceIpv6(plan), traffic.apply(plan), proxy.apply(plan));
   }
 
   async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
+    const { dnsmasq, traffic, proxy, forwarding, links } = this.parts;
     if (!isManaged(plan.definition)) return;
-    this.watch.release(plan);
-    this.links.release(plan);
-    const steps = [
-      this.dnsmasq.stop(plan, options), this.bridges.remove(plan), this.traffic.remove(plan), this.firewall.remove(plan),
-      this.forwarding.release(plan),
-    ];
+    links.release(plan);
+    const steps = [dnsmasq.stop(plan, options), this.removeGuarded(plan), traffic.remove(plan), proxy.remove(plan), forwarding.release(plan)];
     const results = await Promise.allSettled(steps);
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length === 0) return;
@@ -163,8 +176,15 @@ class LinuxHost implements Host {
     });
   }
 
+  /** As long as there is a bridge that guests may be on, it has its rules. */
+  private async removeGuarded(plan: NetworkPlan): Promise<void> {
+    await this.parts.bridges.remove(plan);
+    this.parts.watch.release(plan);
+    await this.parts.firewall.remove(plan);
+  }
+
   leases(plan: NetworkPlan): Promise<HostLease[]> {
-    return this.dnsmasq.leases(plan);
+    return this.parts.dnsmasq.leases(plan);
   }
 
   async observe(plans: NetworkPlan[]): Promise<Observation> {
@@ -172,70 +192,75 @@ class LinuxHost implements Host {
     return { interfaces, routes, standing };
   }
 
-  /** Read once for the many networks that start together: the more there are, the longer it takes. */
-  private readonly surroundings = openShared(() => Promise.all([readInterfaces(), readRoutes()]));
-
   /** What stands of networks, which are taken care of from here on. */
   private async standing(plans: NetworkPlan[]): Promise<Standing[]> {
     const standing = await this.look(plans);
-    await Promise.all(plans.map(async (plan, index) => {
-      const { bridge, dnsmasq, firewall } = standing[index]!;
-      if (!bridge) return;
-      this.forwarding.adopt(plan);
-      this.links.guard(plan);
-      // Nothing more is asked of the host for what stands in full: it is guarded from here on.
-      if (firewall) this.watch.guard(plan);
-      if (dnsmasq) await this.dnsmasq.adopt(plan);
-    }));
+    await Promise.all(plans.map((plan, index) => this.adopt(plan, standing[index]!)));
     return standing;
+  }
+
+  private async adopt(plan: NetworkPlan, standing: Standing): Promise<void> {
+    const { forwarding, links, watch, traffic, proxy, dnsmasq } = this.parts;
+    if (!standing.bridge) return;
+    forwarding.adopt(plan);
+    links.guard(plan);
+    traffic.adopt(plan);
+    proxy.adopt(plan);
+    // Nothing more is asked of the host for what stands in full: it is guarded from here on.
+    if (standing.firewall) watch.guard(plan);
+    if (standing.dnsmasq) await dnsmasq.adopt(plan);
   }
 
   /** What stands of networks. */
   private async look(plans: readonly NetworkPlan[]): Promise<Standing[]> {
     const managed = plans.filter(({ definition }) => isManaged(definition));
-    const standing = managed.length === 0 ? [] : await this.lookAt(managed);
+    const standing = new Map(managed.length === 0 ? [] : await this.lookAt(managed));
     // Of one that hangs on a bridge of somebody else's, nothing is ours and nothing is needed.
-    return plans.map((plan) => standing[managed.indexOf(plan)] ?? { bridge: false, dnsmasq: true, firewall: true });
+    return plans.map((plan) => standing.get(plan) ?? { bridge: false, dnsmasq: true, firewall: true });
   }
 
   /** What stands of networks that vnet builds. */
-  private async lookAt(plans: readonly NetworkPlan[]): Promise<Standing[]> {
+  private async lookAt(plans: readonly NetworkPlan[]): Promise<[NetworkPlan, Standing][]> {
+    const { commands, firewall, dnsmasq } = this.parts;
     const [bridges, firewalls, processes] = await Promise.all([
-      ownBridges(this.commands, plans), this.firewall.present(plans), Promise.all(plans.map((plan) => this.dnsmasq.runs(plan))),
+      ownBridges(commands, plans), firewall.present(plans), Promise.all(plans.map((plan) => dnsmasq.runs(plan))),
     ]);
-    return plans.map((_, index) => ({ bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! }));
+    return plans.map((plan, index) => [plan, { bridge: bridges[index]!, dnsmasq: processes[index]!, firewall: firewalls[index]! }]);
   }
 
   async refresh(plan: NetworkPlan, standing: Standing): Promise<void> {
-    const rendered = this.dnsmasq.render(plan);
+    const { firewall, dnsmasq, watch } = this.parts;
+    const rendered = dnsmasq.render(plan);
     await together(
-      standing.firewall ? undefined : this.firewall.apply([plan]),
-      standing.dnsmasq ? undefined : rendered && this.dnsmasq.write(plan, rendered).then(() => this.dnsmasq.start(plan)),
+      standing.firewall ? undefined : firewall.apply([plan]),
+      standing.dnsmasq ? undefined : rendered && dnsmasq.write(plan, rendered).then(() => dnsmasq.start(plan)),
     );
-    this.watch.guard(plan);
+    watch.guard(plan);
   }
 
-  update: Host['update'] = (before, after) => updateNetwork(this.workshop, before, after);
+  update: Host['update'] = (before, after) => updateNetwork(this.parts, before, after);
 
-  preview: Host['preview'] = (before, after) => previewNetwork(this.workshop, before, after);
+  preview: Host['preview'] = (before, after) => previewNetwork(this.parts, before, after);
 
-  pool: Host['pool'] = (plan) => this.ports.pool(plan);
+  pool: Host['pool'] = (plan) => this.parts.ports.pool(plan);
 
-  attach: Host['attach'] = (network, port) => this.ports.attach(network, port);
+  attach: Host['attach'] = (network, port) => this.parts.ports.attach(network, port);
 
-  detach: Host['detach'] = (network, port, options) => this.ports.detach(network, port, options);
+  detach: Host['detach'] = (network, port, options) => this.parts.ports.detach(network, port, options);
 
-  reshape: Host['reshape'] = (network, before, after) => this.ports.reshape(network, before, after);
+  reshape: Host['reshape'] = (network, before, after) => this.parts.ports.reshape(network, before, after);
 
-  releaseLease: Host['releaseLease'] = (plan, address) => this.dnsmasq.release(plan, address);
+  releaseLease: Host['releaseLease'] = (plan, address) => this.parts.dnsmasq.release(plan, address);
 
-  diagnose: Host['diagnose'] = (plans) => diagnose({ ...this.patient, standing: (each) => this.look(each), lacks: () => this.traffic.lacks() }, plans);
+  diagnose: Host['diagnose'] = (plans) =>
+    diagnose({ ...this.parts.patient, standing: (each) => this.look(each), lacks: () => this.parts.traffic.lacks() }, plans);
 
-  nextEvents: Host['nextEvents'] = () => this.events.next();
+  nextEvents: Host['nextEvents'] = () => this.parts.events.next();
 
   async close(): Promise<void> {
-    await Promise.all([this.watch.close(), this.links.close(), this.warnings.close()]);
-    this.dnsmasq.close();
-    this.events.close();
+    const { watch, links, warnings, proxy, dnsmasq, events } = this.parts;
+    await Promise.all([watch.close(), links.close(), warnings.close(), proxy.close()]);
+    dnsmasq.close();
+    events.close();
   }
 }

@@ -1,17 +1,18 @@
 /**
  * Lives here: what tc does on a network's bridge: it holds guests to the
- * network's bandwidth and completes the checksums of DHCP's answers. Does not
- * know: how much that is.
+ * network's bandwidth and completes the checksums of DHCP's answers, or leaves
+ * that to iptables (see `checksums.ts`). Does not know: how much that is.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { familyOfIp, servesDhcp } from '../../shared/definition/index.js';
 import type { NetworkPlan } from '../driver/host.js';
-import type { Log } from '../log.js';
 import { bandwidthLines, hasBandwidth, limitsSending, removeBandwidth } from './bandwidth.js';
 import { runBlocks, type Line } from './batch.js';
+import type { Checksums } from './checksums.js';
 import { CommandError, type Commands } from './command.js';
 import { openGathering } from './gather.js';
 import { safeInterface } from './safe-text.js';
+import { together } from './undo.js';
 import { changeLines, linesDiffer } from './update/queues.js';
 
 /** What tc does for networks. */
@@ -24,6 +25,8 @@ export interface Traffic {
    * @throws {NetworkError} INTERNAL_ERROR with tc's words, and a hint of what the kernel needs
    */
   apply(plan: NetworkPlan): Promise<void>;
+  /** A network stood already when this process began. */
+  adopt(plan: NetworkPlan): void;
   /** Whether tc is told something else of one plan than of another; undefined: of no network. */
   differs(before: NetworkPlan | undefined, after: NetworkPlan): boolean;
   /** Changes what tc does from one plan's to another's. @throws {NetworkError} as apply */
@@ -35,13 +38,10 @@ export interface Traffic {
 }
 
 /** Opens it. What the kernel does not have is asked of it once. */
-export function openTraffic(commands: Commands, log: Log): Traffic {
+export function openTraffic(commands: Commands, checksums: Checksums): Traffic {
   let completes = true;
   let asked = false;
-  const giveUp = (error: unknown) => {
-    if (completes) log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the kernel module act_csum or the program tc is missing');
-    completes = false;
-  };
+  const giveUp = () => { completes = false; };
   const linesOf = (plan: NetworkPlan) => linesFor(commands, plan, completes && answersDhcp(plan), giveUp);
   const apply = async (plans: readonly NetworkPlan[]): Promise<Map<NetworkPlan, unknown>> => {
     const failures = await runBlocks(commands, 'tc', plans.map((plan) => linesOf(plan)));
@@ -63,10 +63,14 @@ export function openTraffic(commands: Commands, log: Log): Traffic {
     apply: async (plan) => {
       // What cannot be rendered is this network's own error, before others are in it.
       if (linesOf(plan).length > 0) await applying.add(plan);
+      if (!completes && answersDhcp(plan)) await checksums.need(plan);
     },
     differs: (before, after) => linesDiffer(before === undefined ? [] : linesOf(before), linesOf(after)),
     update: (before, after) => explained(after, changeLines(commands, after, linesOf(before), linesOf(after))),
-    remove: (plan) => removeBandwidth(commands, plan),
+    adopt: (plan) => {
+      if (answersDhcp(plan)) checksums.adopt(plan);
+    },
+    remove: (plan) => together(removeBandwidth(commands, plan), checksums.release(plan)),
     lacks: () => (completes ? [] : ['act_csum']),
   };
 }
@@ -82,10 +86,10 @@ function failureOf({ name }: NetworkPlan, error: unknown): unknown {
   });
 }
 
-function linesFor(commands: Commands, plan: NetworkPlan, completes: boolean, giveUp: (error: unknown) => void): Line[] {
+function linesFor(commands: Commands, plan: NetworkPlan, completes: boolean, giveUp: () => void): Line[] {
   const bridge = safeInterface(plan.bridge);
-  const without = async (error: unknown): Promise<Line[]> => {
-    giveUp(error);
+  const without = async (): Promise<Line[]> => {
+    giveUp();
     return [];
   };
   return [

@@ -2,7 +2,7 @@
  * Lives here: from a definition to libvirt's canonical document. Does not
  * know: any element but the two that carry live counters.
  */
-import { dnsmasqNamespace } from './codec/element.js';
+import { namespaces } from './codec/element.js';
 import { network, type NetworkDefinition } from './network.js';
 import { childElements, findAttribute, type XmlElement } from './xml/tree.js';
 import { writeXml } from './xml/write.js';
@@ -19,7 +19,8 @@ export interface FormatOptions {
 export function formatNetwork(definition: NetworkDefinition, options: FormatOptions = {}): string {
   const root = network.write(definition);
   if ((options.connections ?? 0) > 0) root.attributes.unshift({ name: 'connections', value: String(options.connections), offset: -1 });
-  if (definition.dnsmasqOptions.length > 0) root.attributes.unshift({ name: 'xmlns:dnsmasq', value: dnsmasqNamespace, offset: -1 });
+  const used = Object.entries(namespaces).filter(([prefix]) => childElements(root).some(({ name }) => name.startsWith(`${prefix}:`)));
+  root.attributes.unshift(...used.map(([prefix, value]) => ({ name: `xmlns:${prefix}`, value, offset: -1 })));
   if (options.interfaceConnections !== undefined) countConnections(root, options.interfaceConnections);
   return writeXml(root);
 }

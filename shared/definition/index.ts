@@ -32,3 +32,4 @@ export type { Vlan, VlanTag } from './vlan.js';
 export type { Bandwidth, BandwidthDirection } from './bandwidth.js';
 export type { VirtualPort, VirtualPortParameters } from './virtual-port.js';
 export type { PortGroup } from './port-group.js';
+export type { Proxy } from './proxy.js';

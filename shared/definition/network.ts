@@ -17,6 +17,7 @@ import { forward, forwardRules, type Forward } from './forward.js';
 import { ip, ipRules, type Ip } from './ip.js';
 import { metadata, type ForeignElement } from './metadata.js';
 import { portGroup, portGroupRules, type PortGroup } from './port-group.js';
+import { proxy, proxyRules, type Proxy } from './proxy.js';
 import { gatewaysAreReachable, route, type Route } from './route.js';
 import type { NetworkRule, NetworkRules } from './rule.js';
 import { typedVirtualPort, type VirtualPort } from './virtual-port.js';
@@ -53,6 +54,8 @@ export interface NetworkDefinition {
   portGroups: PortGroup[];
   /** Lines for dnsmasq's configuration, word for word. */
   dnsmasqOptions: string[];
+  /** vnet's own: the host answers for guests whose subnet is a part of the LAN's. */
+  proxy?: Proxy;
 }
 
 const unsafeInNames = /[/\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
@@ -86,6 +89,7 @@ export const network = element<NetworkDefinition>('network', {
   virtualPort: typedVirtualPort,
   portGroups: children(portGroup),
   dnsmasqOptions,
+  proxy,
 }, {
   ignored: { attributes: ['connections'] },
   readFirst: [
@@ -103,7 +107,7 @@ export function settleNetwork(definition: NetworkDefinition): void {
 }
 
 const families: readonly NetworkRules[] = [
-  forwardRules, bridgeRules, domainRules, dnsRules, ipRules, vlanRules, bandwidthRules, portGroupRules,
+  forwardRules, bridgeRules, domainRules, dnsRules, ipRules, vlanRules, bandwidthRules, portGroupRules, proxyRules,
 ];
 
 /** The parser's rules on whole networks. */

@@ -115,12 +115,22 @@ describe.skipIf(!available)("libvirt's test driver (python3-libvirt)", () => {
     const definitions = fc.sample(anyDefinition, { numRuns: 400, seed: 20 }).map((definition) => {
       const { title: _, description: __, ...known } = structuredClone(definition);
       if (known.domain !== undefined) delete known.domain.register;
+      delete known.proxy;
       // It escapes no names of port groups, domains, and DHCP hosts, and has no dnsmasq namespace.
       return { ...known, dnsmasqOptions: [] };
     }).filter(({ forward, ips }) => forward?.mode !== 'open' || ips.length > 0);
     const documents = definitions.map((definition) => formatNetwork(definition));
     const outcomes = libvirt(documents);
     expect(outcomes.map(({ xml, message }) => xml ?? message)).toEqual(documents);
+  });
+
+  it('passes over what is vnet\'s own', () => {
+    const xml = (proxy: string) => `<network xmlns:vnet='urn:vnet:network:1'><name>n</name><uuid>3a7b1f0e-95d2-4c63-8b1e-0f6a2d9c4b57</uuid>
+      <forward mode='route' dev='eth0'/><bridge name='br0'/><mac address='52:54:00:00:00:01'/><ip address='10.1.2.1' prefix='24'/>${proxy}</network>`;
+    const [withProxy, without] = libvirt([xml("<vnet:proxy arp='yes'/>"), xml('')]);
+    expect(withProxy).toEqual(without);
+    expect(withProxy?.xml).toContain("<forward dev='eth0' mode='route'>");
+    expect(vnet(xml("<vnet:proxy arp='yes'/>"), false).xml).toContain("<vnet:proxy arp='yes'/>");
   });
 
   it('lets pass, for want of its second stage, what only our driver rules refuse', () => {

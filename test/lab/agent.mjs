@@ -8,6 +8,7 @@
 import { createSocket } from 'node:dgram';
 import { promises as dns } from 'node:dns';
 import { createConnection, createServer } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import { createInterface } from 'node:readline';
 
 /** Every datagram that came to the port, newest last. */
@@ -42,6 +43,26 @@ const actions = {
   },
 
   heard: async () => ({ messages: heard }),
+
+  /** Sends a datagram to everyone at an address, and waits for no answer. */
+  async shout({ address, port, message }) {
+    const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
+    await new Promise((resolve) => socket.bind(resolve));
+    if (!address.includes(':')) socket.setBroadcast(true);
+    await new Promise((resolve, reject) => socket.send(message, port, address, (error) => (error ? reject(error) : resolve())));
+    socket.close();
+    return {};
+  },
+
+  /** Hears what is sent to a group on a port. */
+  async join({ group, port, interfaceName }) {
+    const socket = createSocket({ type: group.includes(':') ? 'udp6' : 'udp4', reuseAddr: true });
+    socket.on('message', (message) => heard.push(message.toString()));
+    await new Promise((resolve, reject) => socket.once('error', reject).bind(port, resolve));
+    const [{ address }] = networkInterfaces()[interfaceName].filter(({ family }) => family === 'IPv4');
+    socket.addMembership(group, group.includes(':') ? `::%${interfaceName}` : address);
+    return {};
+  },
 
   /** Asks a name server. */
   async resolve({ server, name, type, timeoutMs }) {

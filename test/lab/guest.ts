@@ -57,12 +57,12 @@ let count = 0;
 
 /** Plugs a new guest into a bridge. */
 export async function openGuest(folder: string, bridge: string, name: string, options: GuestOptions): Promise<Guest> {
-  count += 1;
+  const number = count += 1;
   const files = join(folder, `guest-${name}`);
   await mkdir(files);
   await writeFile(join(files, 'script'), script, { mode: 0o755 });
-  const cable = `guest${count}`;
-  const mac = options.mac ?? `52:54:00:6c:61:${count.toString(16).padStart(2, '0')}`;
+  const cable = `guest${number}`;
+  const mac = options.mac ?? `52:54:00:6c:61:${number.toString(16).padStart(2, '0')}`;
   await runProgram('ip', ['netns', 'add', name]);
   await runProgram('ip', ['-batch', '-'], `link add ${cable} type veth peer name eth0 address ${mac} netns ${name}\nlink set ${cable} master ${bridge} up\n`);
   await runProgram('ip', ['-n', name, '-batch', '-'], 'link set lo up\nlink set eth0 up\n');

@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Host, NetworkPlan } from '../../server/driver/host.js';
 import { ErrorCode } from '../../shared/errors.js';
+import { until } from '../processes.js';
 import { openLabHost, planFrom } from './embedded-host.js';
 import { openLab, runProgram, type Lab } from './lab.js';
 
@@ -20,6 +21,8 @@ beforeAll(async () => {
   lab = await openLab();
   host = await openLabHost(lab);
   await runProgram('ip', ['-batch', '-'], 'link add lan type bridge\naddr add 10.89.0.1/24 dev lan\nlink set lan up\nlink set up1 master lan\n');
+  // The kernel looks for others who have an address before it uses it, and marks it until then.
+  await until('addresses that are settled', async () => (await runProgram('ip', ['address', 'show', 'tentative'])) === '');
 }, 400_000);
 
 afterAll(async () => {

@@ -206,13 +206,18 @@ describe('a network that cannot be brought up', () => {
     const calls = [...counting.calls];
     await counted.tearDown(hurt(), { forget: true });
     await counted.close();
-    expect([...calls].sort()).toEqual(['dnsmasq', 'ip', 'ip', 'nft', 'nft', 'tc']);
+    // Where the kernel has no act_csum, checksums are left to iptables.
+    const withoutFail = (tool: Tool | undefined) => tool === 'iptables-save' || tool === 'iptables-restore';
+    expect(calls.filter((tool) => !withoutFail(tool)).sort()).toEqual(['dnsmasq', 'ip', 'ip', 'nft', 'nft', 'tc']);
     const before = await traces();
     for (const when of ['before', 'after'] as const) {
       for (let call = 1; call <= calls.length; call += 1) {
         const commands = failingAt(call, when);
         const failing = await openLabHost(lab, { commands });
-        await expect(failing.bringUp(hurt()), `call ${call}, ${when}`).rejects.toThrow(/made to fail/);
+        const outcome = await failing.bringUp(hurt()).then(() => undefined, (error: Error) => error.message);
+        // Without it a network works for all but old clients.
+        if (withoutFail(commands.calls[call - 1])) await failing.tearDown(hurt(), { forget: true });
+        else expect(outcome, `call ${call}, ${when}`).toMatch(/made to fail/);
         await failing.close();
         const leases = 'var/dnsmasq/hurt.leases';
         const after = await traces();
@@ -220,7 +225,7 @@ describe('a network that cannot be brought up', () => {
         await host.tearDown(hurt(), { forget: true });
       }
     }
-  });
+  }, 120_000);
 
   it('says so if the bridge is there already, and does not touch it', async () => {
     await runProgram('ip', ['link', 'add', 'lab-1', 'type', 'bridge']);
@@ -291,23 +296,41 @@ describe('a network that cannot be brought up', () => {
 });
 
 describe('a network that cannot be torn down', () => {
-  it('says all that failed, and does what it can', async () => {
+  /** Tears a network down while some of ip's and nft's deletions fail, and gives the error. */
+  const tearDownFailing = async (one: NetworkPlan, tool: 'ip' | 'nft') => {
     const commands = openCommands();
     const broken: Commands = {
       ...commands,
-      run: async (tool, argv, options) => {
-        if (argv[1] === 'delete') throw new CommandError(tool, 'link stays');
-        if (tool === 'nft' && /delete/.test(options?.input ?? '')) throw new CommandError(tool, 'rules stay');
-        return commands.run(tool, argv, options);
+      run: async (program, argv, options) => {
+        if (program === tool && /delete/.test(`${argv.join(' ')} ${options?.input}`)) throw new CommandError(program, 'it stays');
+        return commands.run(program, argv, options);
       },
     };
-    const one = await bringUp(plan('stuck', 1));
     const failing = await openLabHost(lab, { commands: broken });
     const error = await failing.tearDown(one, { forget: true }).then(() => undefined, (reason: unknown) => reason);
     await failing.close();
     expect(error).toBeInstanceOf(NetworkError);
-    expect((error as NetworkError).message).toMatch(/'stuck'.*link stays.*rules stay/);
+    return (error as NetworkError).message;
+  };
+
+  it('says all that failed, and does what it can', async () => {
+    const one = await bringUp(plan('stuck', 1));
+    const obstacle = join(lab.folder, 'var/dnsmasq/stuck.hostsfile');
+    await runProgram('rm', [obstacle]);
+    await mkdir(obstacle);
+    expect(await tearDownFailing(one, 'nft')).toMatch(/'stuck'.*stuck\.hostsfile.*nft failed: it stays/);
     expect(await dnsmasqPids()).toEqual([]);
+    expect((await host.observe([one])).standing[0]).toMatchObject({ bridge: false, firewall: true });
+    await runProgram('rm', ['-r', obstacle]);
+    await host.tearDown(one, { forget: true });
+  });
+
+  it('keeps its rules as long as its bridge is there: guests may be on it', async () => {
+    const one = await bringUp(plan('kept', 1));
+    expect(await tearDownFailing(one, 'ip')).toMatch(/'kept'.*ip failed: it stays/);
+    expect((await host.observe([one])).standing[0]).toMatchObject({ bridge: true, firewall: true });
+    await host.tearDown(one, { forget: true });
+    expect((await host.observe([one])).standing[0]).toMatchObject({ bridge: false, firewall: false });
   });
 
   it('is no matter if nothing of it stands', async () => {

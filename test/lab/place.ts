@@ -12,6 +12,9 @@ const execFileAsync = promisify(execFile);
 /** The port on which every place answers TCP and UDP. */
 export const echoPort = 7;
 
+/** The port on which groups are heard. */
+export const groupPort = 17;
+
 /** What came of trying to reach something. */
 export interface Reach {
   reached: boolean;
@@ -38,8 +41,12 @@ export interface Place {
   name: string;
   /** Tries to reach an address, unless told otherwise with TCP on {@link echoPort}. */
   reach(address: string, options?: ReachOptions): Promise<Reach>;
-  /** The datagrams that have come to {@link echoPort}. */
+  /** The datagrams that have come to {@link echoPort}, and those to groups that were joined. */
   heard(): Promise<string[]>;
+  /** Sends a datagram to a broadcast or multicast address, without waiting for an answer. */
+  shout(address: string, message: string, port?: number): Promise<void>;
+  /** Hears from now on what is sent to a multicast group on {@link groupPort} of its `eth0`. */
+  join(group: string): Promise<void>;
   /** Asks a name server; no answers if it has none. Of type A unless told otherwise; PTR for an address. */
   resolve(server: string, name: string, type?: 'A' | 'AAAA' | 'TXT' | 'SRV' | 'PTR'): Promise<unknown[]>;
   /** Runs a program there and gives its output. @throws Error with what it said if it fails */
@@ -92,6 +99,8 @@ export async function openPlace(name: string): Promise<Place> {
       address, port: echoPort, protocol: 'tcp', message: 'hello', timeoutMs: 3000, ...options,
     }) as unknown as Reach,
     heard: async () => (await ask('heard', {}))['messages'] as string[],
+    shout: async (address, message, port = echoPort) => void await ask('shout', { address, message, port }),
+    join: async (group) => void await ask('join', { group, port: groupPort, interfaceName: 'eth0' }),
     resolve: async (server, question, type = 'A') => (await ask('resolve', { server, name: question, type, timeoutMs: 3000 }))['answers'] as unknown[],
     exec: (first, ...rest) => {
       const [command, ...args] = inNamespace(name, first, ...rest);

@@ -52,10 +52,22 @@ export function contents(tables: Tables, chains: readonly NetworkChain[]): (stri
  */
 export function renderChange(tables: Tables, networks: readonly { uuid: string; bridge: string }[], wanted: readonly NetworkChain[]): string {
   const suffixes = new Set(networks.flatMap((network) => [chainSuffix(network.uuid), ...strangers(tables, network)]));
-  return hooks.map((hook) => {
+  const [nat, filter] = hooks.map((hook) => {
     const chains = tables.get(hook.table) ?? new Map<string, string[]>();
     return renderTable(hook, chains, suffixes, wanted.filter(({ table }) => table === hook.table));
-  }).join('');
+  }) as [Steps, Steps];
+  return [nat.make, filter.make, filter.unmake, nat.unmake].join('');
+}
+
+/** Whether a change takes away the last of our rules for packets that are forwarded. */
+export function isEnd(change: string): boolean {
+  return change.includes('\n-X VNET_FORWARD\n');
+}
+
+/** What makes the chains of one table, and what takes others away. */
+interface Steps {
+  make: string;
+  unmake: string;
 }
 
 /** The suffixes of the names of chains that get packets of a network's bridge. */
@@ -65,22 +77,24 @@ function strangers(tables: Tables, { bridge }: { bridge: string }): string[] {
   return theirs.map((rule) => suffixOf(targetOf(rule))).filter((suffix) => suffix !== undefined);
 }
 
-function renderTable(hook: Hook, chains: Chains, suffixes: Set<string>, wanted: NetworkChain[]): string {
+function renderTable(hook: Hook, chains: Chains, suffixes: Set<string>, wanted: NetworkChain[]): Steps {
   const kept = new Set(wanted.map(({ name }) => name));
   const ours = [...chains.keys()].filter((name) => suffixOf(name) !== undefined);
   const stale = ours.filter((name) => suffixes.has(suffixOf(name)!) && !kept.has(name));
   const last = wanted.length === 0 && ours.length === stale.length;
   const jumps = (chains.get(hook.chain) ?? []).filter(isOurs);
   const gone = last && chains.has(hook.chain) ? [...stale, hook.chain] : stale;
-  const commands = [
-    ...(wanted.length === 0 ? [] : renderHook(hook, chains)),
-    ...wanted.flatMap((chain) => renderChain(hook, chain, jumps)),
+  const made = [...(wanted.length === 0 ? [] : renderHook(hook, chains)), ...wanted.flatMap((chain) => renderChain(hook, chain, jumps))];
+  const unmade = [
     ...jumps.filter((rule) => stale.includes(targetOf(rule))).map((rule) => `-D ${hook.chain} ${rule}`),
     ...(last ? hookJumps(hook, chains).map((rule) => `-D ${hook.parent} ${rule}`) : []),
     ...gone.map((name) => `-F ${name}`),
   ];
-  // A chain cannot be deleted in the transaction that deletes the last jump to it.
-  return renderTransaction(hook, commands) + renderTransaction(hook, gone.map((name) => `-X ${name}`));
+  return {
+    make: renderTransaction(hook, made),
+    // A chain cannot be deleted in the transaction that deletes the last jump to it.
+    unmake: renderTransaction(hook, unmade) + renderTransaction(hook, gone.map((name) => `-X ${name}`)),
+  };
 }
 
 /** The chain that networks share, and the one jump to it: before all others' rules, which might let a packet pass. */

@@ -8,9 +8,10 @@ import type { Commands, Tool } from '../command.js';
 import { together } from '../undo.js';
 import type { Firewall, Notice } from './firewall.js';
 import { chainsOf, families, type Family } from './iptables-rules.js';
-import { contents, parseSave, renderChange, stands, type Tables } from './iptables-state.js';
+import { contents, isEnd, parseSave, renderChange, stands, type Tables } from './iptables-state.js';
 import { policyOf } from './policy.js';
 import { openSeen } from './seen.js';
+import { sweepTable } from './sweep.js';
 
 const programs = {
   ipv4: { save: 'iptables-save', restore: 'iptables-restore' },
@@ -87,7 +88,9 @@ class Iptables implements Firewall {
       for (const { uuid } of plans) this.seen.forget(uuid);
       await together(...families.map(async (family) => {
         const input = renderChange(await this.look(family), plans, plans.flatMap((plan) => wanted(plan, family)));
-        if (input !== '') await this.commands.run(programs[family].restore, ['--noflush', `--wait=${lockTimeoutSeconds}`], { input });
+        if (input === '') return;
+        await this.commands.run(programs[family].restore, ['--noflush', `--wait=${lockTimeoutSeconds}`], { input });
+        if (isEnd(input)) for (const table of ['filter', 'nat'] as const) await sweepTable(this.commands, `${family === 'ipv4' ? 'ip' : 'ip6'} ${table}`);
       }));
     });
   }

@@ -86,6 +86,18 @@ export function renderUpdate(before: NetworkPlan, after: NetworkPlan): string {
     + renderChains(gone, bridge) + renderDeletion(gone.map(({ map }) => ({ map, key: bridge })), gone.map(({ name }) => name));
 }
 
+/** The commands that take away what a network does not need, but may have needed before it was changed. They hold whether or not it is there. */
+export function renderUnneeded(plan: NetworkPlan): string {
+  const needed = chainsOf(plan).map(({ map }) => map);
+  const bridge = safeInterface(plan.bridge);
+  return maps.filter((map) => !needed.includes(map)).map((map) => {
+    const name = chainName(map, plan.uuid);
+    // What is added first can be deleted.
+    return script([`add chain ${table} ${name}`, `add element ${table} ${map} { "${bridge}" : jump ${name} }`])
+      + renderDeletion([{ map, key: bridge }], [name]);
+  }).join('');
+}
+
 /** The commands that take away all of a network's rules. They fail if one is missing. */
 export function renderRemoval(plan: NetworkPlan): string {
   const bridge = safeInterface(plan.bridge);

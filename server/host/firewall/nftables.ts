@@ -7,7 +7,7 @@ import type { NetworkPlan } from '../../driver/host.js';
 import { CommandError, type Commands } from '../command.js';
 import { openGathering } from '../gather.js';
 import type { Firewall, Notice } from './firewall.js';
-import { chainName, chainsOf, maps, renderBase, renderDeletion, renderEnd, renderNetwork, renderRemoval, renderUpdate, table } from './nftables-rules.js';
+import { chainName, chainsOf, maps, renderBase, renderDeletion, renderEnd, renderNetwork, renderRemoval, renderUnneeded, renderUpdate, table } from './nftables-rules.js';
 import { openSeen } from './seen.js';
 
 /** What stands of our table. */
@@ -77,8 +77,8 @@ class Nftables implements Firewall {
   }
 
   private load(plans: readonly NetworkPlan[]): Promise<void> {
-    const rules = plans.map(renderNetwork).join('');
     return this.serial(async () => {
+      const rules = plans.map((plan) => (this.guarded.has(plan.uuid) ? renderUnneeded(plan) : '') + renderNetwork(plan)).join('');
       for (const { uuid } of plans) this.seen.forget(uuid);
       if (this.baseStands !== true || !await this.attempt(rules)) await this.loadOnWhatStands(plans, rules);
       this.baseStands = true;

@@ -23,6 +23,8 @@ export interface Difference {
   /** IPv6 goes on or off on the bridge. */
   ipv6?: boolean;
   rules: boolean;
+  /** The host answers for guests elsewhere, or otherwise. */
+  proxy: boolean;
   dnsmasq: DnsmasqStep;
   /** What tc does there. */
   queues: boolean;
@@ -73,9 +75,15 @@ export function differenceOf(before: NetworkPlan, after: NetworkPlan, files: [Re
     routes: listsDiffer(old.routes, now.routes, (route) => renderRoute(route, bridge)),
     ...(hadIpv6 === hasIpv6(after) ? {} : { ipv6: !hadIpv6 }),
     rules: JSON.stringify(policyOf(before)) !== JSON.stringify(policyOf(after)),
+    proxy: JSON.stringify(proxyOf(before)) !== JSON.stringify(proxyOf(after)),
     dnsmasq: dnsmasqStep(...files),
     queues,
   };
+}
+
+/** For whom the host answers, and where. */
+function proxyOf({ definition: { proxy, forward, ips } }: NetworkPlan): unknown {
+  return proxy === undefined ? undefined : { proxy, device: forward?.dev, ips };
 }
 
 function dnsmasqStep(before: Rendered | undefined, after: Rendered | undefined): DnsmasqStep {

@@ -14,6 +14,7 @@ import type { Firewall } from '../firewall/firewall.js';
 import { policyOf } from '../firewall/policy.js';
 import type { Watch } from '../firewall/watch.js';
 import { forwardedFamilies, type Forwarding } from '../forwarding.js';
+import type { Proxy } from '../proxy.js';
 import { refuseUnsupported } from '../support.js';
 import type { Traffic } from '../traffic.js';
 import { openWayBack, together } from '../undo.js';
@@ -28,6 +29,7 @@ export interface Workshop {
   dnsmasq: Dnsmasq;
   traffic: Traffic;
   forwarding: Forwarding;
+  proxy: Proxy;
   log: Log;
 }
 
@@ -35,7 +37,7 @@ export interface Workshop {
 export async function updateNetwork(workshop: Workshop, before: NetworkPlan, after: NetworkPlan): Promise<void> {
   const difference = lookAt(workshop, before, after);
   if (difference === undefined) return;
-  const { commands, firewall, watch, dnsmasq, traffic, forwarding, log } = workshop;
+  const { commands, firewall, watch, dnsmasq, traffic, forwarding, proxy, log } = workshop;
   await together(
     commands.require('ip'),
     difference.rules && policyOf(after) !== undefined ? firewall.require() : undefined,
@@ -53,6 +55,11 @@ export async function updateNetwork(workshop: Workshop, before: NetworkPlan, aft
     await firewall.update(before, after);
     back.push('forwarding', () => forwarding.hold(before));
     await forwarding.hold(after);
+    if (difference.proxy) {
+      back.push('proxy', () => proxy.remove(after).then(() => proxy.apply(before)));
+      await proxy.remove(before);
+      await proxy.apply(after);
+    }
     back.push('queues', () => traffic.update(after, before));
     await traffic.update(before, after);
     back.push('dnsmasq', () => dnsmasq.change(after, before));

@@ -104,7 +104,7 @@ export function element<T extends object>(name: string, fields: Fields<T>, optio
     },
     write(value) {
       const target = newElement(name);
-      if (name.startsWith('dnsmasq:')) target.namespace = dnsmasqNamespace;
+      target.namespace = namespaces[name.slice(0, Math.max(name.indexOf(':'), 0))] ?? '';
       if (options.open === true) target.open = true;
       const ready = options.prepare?.(value) ?? value;
       for (const key of printed) (fields[key] as Field<unknown, T>).write(target, ready[key], ready);
@@ -150,12 +150,19 @@ function reportUnknown(source: XmlElement, known: Known, report: Report): void {
   }
 }
 
-/** The one namespace of the format beside none. */
-export const dnsmasqNamespace = 'http://libvirt.org/schemas/network/dnsmasq/1.0';
+/** The namespaces of the format beside none, each by its prefix in print: libvirt's for dnsmasq, and vnet's own. */
+export const namespaces: Readonly<Record<string, string>> = {
+  dnsmasq: 'http://libvirt.org/schemas/network/dnsmasq/1.0',
+  vnet: 'urn:vnet:network:1',
+};
 
-/** What the format calls an element: its name without namespace, `dnsmasq:name` in dnsmasq's; undefined in any other. */
+const prefixes = new Map(Object.entries(namespaces).map(([prefix, namespace]) => [namespace, prefix]));
+
+/** What the format calls an element: its name without namespace, `dnsmasq:name` in dnsmasq's; undefined in one that is none of the format's. */
 export function formatName({ namespace, local }: XmlElement): string | undefined {
-  return namespace === '' ? local : namespace === dnsmasqNamespace ? `dnsmasq:${local}` : undefined;
+  if (namespace === '') return local;
+  const prefix = prefixes.get(namespace);
+  return prefix === undefined ? undefined : `${prefix}:${local}`;
 }
 
 /** The children that the format calls so. */

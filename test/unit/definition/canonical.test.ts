@@ -156,6 +156,17 @@ describe('the canonical form', () => {
 `);
   });
 
+  it('keeps for whom the host answers on the LAN, last of all, and declares the namespace of vnet', () => {
+    const xml = (proxy: string) => `<network xmlns:v='urn:vnet:network:1' xmlns:d='http://libvirt.org/schemas/network/dnsmasq/1.0'>${proxy}<name>n</name>
+      <d:options><d:option value='log-queries'/></d:options><forward mode='route' dev='eth0'/><ip address='10.0.0.1' prefix='24'/><ip family='ipv6' address='fd00::1'/></network>`;
+    const text = canonical(xml("<v:proxy ndp='yes' arp='yes'/>"));
+    expect(text).toMatch(/^<network xmlns:dnsmasq='http:\/\/libvirt.org\/schemas\/network\/dnsmasq\/1.0' xmlns:vnet='urn:vnet:network:1'>\n/);
+    expect(text).toMatch(/<\/dnsmasq:options>\n {2}<vnet:proxy arp='yes' ndp='yes'\/>\n<\/network>\n$/);
+    expect(canonical(text)).toBe(text);
+    expect(canonical(xml("<v:proxy arp='no' ndp='yes'/>"))).toContain("<vnet:proxy ndp='yes'/>");
+    for (const nothing of ['<v:proxy/>', "<v:proxy arp='no'/>", "<proxy arp='yes'/>"]) expect(canonical(xml(nothing))).not.toContain('proxy');
+  });
+
   it('of a live network counts the guests on it and on its devices', () => {
     const { definition } = parseNetwork("<network connections='9'><name>n</name><forward mode='private'><interface dev='a' connections='4'/><interface dev='b'/></forward></network>");
     expect(formatNetwork(definition, { connections: 2, interfaceConnections: new Map([['b', 2], ['a', 0]]) })).toBe(`<network connections='2'>

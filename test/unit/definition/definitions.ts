@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import type {
-  Bandwidth, Bridge, Dhcp, DhcpHost, Dns, Domain, Forward, ForwardMode, Ip, LeaseTime, NetworkDefinition, PortGroup, Route, Srv, VirtualPort, Vlan,
+  Bandwidth, Bridge, Dhcp, DhcpHost, Dns, Domain, Forward, ForwardMode, Ip, LeaseTime, NetworkDefinition, PortGroup, Proxy, Route, Srv, VirtualPort, Vlan,
 } from '../../../shared/definition/index.js';
 
 /** A record with some of its members left out, as exactOptionalPropertyTypes wants them. */
@@ -146,6 +146,7 @@ const managed: fc.Arbitrary<NetworkDefinition> = fc.record({
   .map(({ forward, gateway, ...rest }) => {
     const definition = { ...rest, routes: gateway ? routesVia(rest.ips) : [] } as unknown as NetworkDefinition;
     if (forward !== undefined && definition.ips.length > 0) definition.forward = managedForward(forward);
+    if (definition.forward?.mode === 'route' && definition.forward.dev !== undefined) definition.proxy = proxyFor(definition.ips);
     return definition;
   });
 
@@ -159,6 +160,10 @@ function managedForward(wish: { mode: ForwardMode; device: string | null; ipv6: 
   };
   if (wish.mode === 'nat' && Object.keys(nat).length > 0) forward.nat = nat;
   return forward;
+}
+
+function proxyFor(list: Ip[]): Proxy {
+  return { ...(list.some(({ family }) => family !== 'ipv6') ? { arp: true } : {}), ...(list.some(({ family }) => family === 'ipv6') ? { ndp: true } : {}) };
 }
 
 function routesVia(list: Ip[]): Route[] {

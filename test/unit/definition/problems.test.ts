@@ -92,6 +92,29 @@ describe('a wrong document', () => {
   });
 });
 
+describe('an answer for guests on the LAN', () => {
+  const problems = (inner: string, proxy: string) => {
+    try {
+      parseNetwork(`<network xmlns:vnet='urn:vnet:network:1'><name>n</name>${inner}<vnet:proxy ${proxy}/></network>`);
+    } catch (error) {
+      return (error as NetworkError).problems.map(({ code, path, message }) => [code, path, message]);
+    }
+    return [];
+  };
+  const ipv4 = "<ip address='10.0.0.1' prefix='24'/>";
+
+  it.each([
+    ["<forward mode='route' dev='eth0'/>", "arp='yes'", []],
+    ["<forward mode='route'/>", "arp='yes'", [[67, 'network/vnet:proxy', expect.stringContaining("forward mode 'route' without one")]]],
+    ["<forward mode='nat' dev='eth0'/>", "arp='yes'", [[67, 'network/vnet:proxy', expect.stringContaining("not forward mode 'nat'")]]],
+    ['', "arp='yes'", [[67, 'network/vnet:proxy', expect.stringContaining('not an isolated network')]]],
+    ["<forward mode='route' dev='eth0'/>", "ndp='yes'", [[67, 'network/vnet:proxy/@ndp', expect.stringContaining('no IPv6 address')]]],
+    ["<forward mode='route' dev='eth0'/>", "arp='maybe'", [[27, 'network/vnet:proxy/@arp', expect.stringContaining('yes')]]],
+  ])('%s, %s', (forward, proxy, expected) => {
+    expect(problems(forward + ipv4, proxy)).toEqual(expected);
+  });
+});
+
 describe('what the format does not know', () => {
   const document = `<network colour='red'>
   <name>n</name><name>m</name>

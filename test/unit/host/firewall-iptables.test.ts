@@ -149,6 +149,19 @@ describe('a change of the tables', () => {
   });
 });
 
+describe('a change of what a network translates', () => {
+  const inOrder = (input: string) => [...input.matchAll(/^\*(\w+)$/gm)].map(([, table]) => table);
+
+  it('lets no packet out untranslated: NAT comes before a permit and goes after it', () => {
+    const was = restored(foreign, apply(foreign, routed));
+    const becomes = { ...nat, uuid: routed.uuid, bridge: routed.bridge };
+    expect(inOrder(apply(was, becomes)).slice(0, 2)).toEqual(['nat', 'filter']);
+    const translated = restored(was, apply(was, becomes));
+    expect(inOrder(apply(translated, routed))).toEqual(['filter', 'nat', 'nat']);
+    expect(restored(translated, apply(translated, routed))).toEqual(was);
+  });
+});
+
 describe('the iptables firewall', () => {
   /** A door behind which the tables of both families are kept; it notes what was run. */
   function door(refuse: (tool: Tool) => boolean = () => false) {
@@ -161,7 +174,10 @@ describe('the iptables firewall', () => {
     ].join('\n')).join('');
     const commands: Commands = {
       require: async () => undefined,
-      read: async (tool) => print(kept[familyOf(tool)]),
+      read: async (tool) => {
+        if (tool === 'nft') throw new CommandError('nft', 'Error: No such file or directory');
+        return print(kept[familyOf(tool)]);
+      },
       run: async (tool, argv, options) => {
         expect(argv).toEqual(['--noflush', '--wait=10']);
         calls.push(tool);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { CommandError, type Commands } from '../../../server/host/command.js';
 import { openNftables } from '../../../server/host/firewall/nftables.js';
-import { chainName, chainsOf, maps, renderBase, renderEnd, renderNetwork, renderRemoval } from '../../../server/host/firewall/nftables-rules.js';
+import { chainName, chainsOf, maps, renderBase, renderEnd, renderNetwork, renderRemoval, renderUnneeded } from '../../../server/host/firewall/nftables-rules.js';
 import type { NetworkPlan } from '../../../server/driver/host.js';
 import { goldenCases } from './golden-cases.js';
 
@@ -109,6 +109,16 @@ describe('the nftables firewall', () => {
     expect(await firewall.present([nat])).toEqual([false]);
     expect(await firewall.present([nat, plans['open']!])).toEqual([false, true]);
     expect(await firewall.present([nat, isolated])).toEqual([true, false]);
+  });
+
+  it('takes away what a changed network does not need any more, in the same transaction', async () => {
+    const { transactions, firewall } = recorder([undefined]);
+    const changed = { ...isolated, uuid: nat.uuid, bridge: nat.bridge };
+    await firewall.apply([nat]);
+    await firewall.apply([changed]);
+    expect(transactions.at(-1)).toBe(renderUnneeded(changed) + renderNetwork(changed));
+    expect(renderUnneeded(changed)).toContain(`delete chain inet vnet ${chainName('nat', nat.uuid)}`);
+    expect(renderUnneeded(nat)).toBe('');
   });
 
   it('does nothing for an open network', async () => {

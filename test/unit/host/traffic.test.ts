@@ -1,9 +1,9 @@
 /** What tc is told of a network, and what it is told instead where the kernel lacks something. */
 import { describe, expect, it } from 'vitest';
 import type { NetworkPlan } from '../../../server/driver/host.js';
+import type { Checksums } from '../../../server/host/checksums.js';
 import { CommandError, type Commands, type Tool } from '../../../server/host/command.js';
 import { openTraffic } from '../../../server/host/traffic.js';
-import { silentLog, type Log } from '../../../server/log.js';
 import { parseNetwork } from '../../../shared/definition/index.js';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
 
@@ -48,9 +48,15 @@ function kernelWithout(...words: string[]): Commands & { calls: [Tool, string][]
   };
 }
 
+/** What is left to iptables: the bridges. */
+function recorder(): Checksums & { needed: string[] } {
+  const needed: string[] = [];
+  return { needed, need: async ({ bridge }) => void needed.push(bridge), adopt: () => undefined, release: async () => undefined, beside: (firewall) => firewall };
+}
+
 /** All that ip and tc are told of a network. */
 async function told(network: NetworkPlan, kernel = kernelWithout()): Promise<[Tool, string][]> {
-  await openTraffic(kernel, silentLog).apply(network);
+  await openTraffic(kernel, recorder()).apply(network);
   return kernel.calls;
 }
 
@@ -126,14 +132,15 @@ describe('on a kernel', () => {
     expect(kernel.calls).toHaveLength(1);
   });
 
-  it.each([['csum', [hook + fill]], ['clsact', [hook + fill, fill]]])('without %s, networks with DHCP start all the same; it is asked and told once', async (missing, lines) => {
-    const warned: string[] = [];
-    const log: Log = { ...silentLog, warn: (_, message) => void warned.push(message) };
+  it.each([['csum', [hook + fill]], ['clsact', [hook + fill, fill]]])('without %s, their checksums are left to iptables; the kernel is asked once', async (missing, lines) => {
+    const checksums = recorder();
     const kernel = kernelWithout(missing, ...(missing === 'clsact' ? ['egress'] : []));
-    const traffic = openTraffic(kernel, log);
+    const traffic = openTraffic(kernel, checksums);
     for (const network of [plan('', dhcp), plan('', dhcp)]) await traffic.apply(network);
     expect(kernel.calls).toEqual(lines.map((text) => ['tc', text]));
-    expect(warned).toEqual([expect.stringContaining('act_csum')]);
+    expect(checksums.needed).toEqual(['virbr7', 'virbr7']);
+    await traffic.apply(plan("<inbound average='1000' peak='5000' burst='5120'/>"));
+    expect(checksums.needed).toHaveLength(2);
     await traffic.apply(plan("<inbound average='1000' peak='5000' burst='5120'/>", dhcp));
     expect(kernel.calls.at(-1)).toEqual(['tc', inbound]);
   });
@@ -148,14 +155,16 @@ describe('without the program tc', () => {
   const commands: Commands = { ...kernelWithout(), require: () => Promise.reject(new NetworkError(ErrorCode.SYSTEM_ERROR, "cannot find 'tc' on this host")) };
 
   it('no network with bandwidth starts', async () => {
-    await expect(openTraffic(commands, silentLog).require(both)).rejects.toMatchObject({ code: ErrorCode.SYSTEM_ERROR });
+    await expect(openTraffic(commands, recorder()).require(both)).rejects.toMatchObject({ code: ErrorCode.SYSTEM_ERROR });
   });
 
   it('one with DHCP does, and tc is not asked for', async () => {
     const kernel = kernelWithout();
-    const traffic = openTraffic({ ...kernel, require: commands.require }, silentLog);
+    const checksums = recorder();
+    const traffic = openTraffic({ ...kernel, require: commands.require }, checksums);
     await traffic.require(plan('', dhcp));
     await traffic.apply(plan('', dhcp));
     expect(kernel.calls).toEqual([]);
+    expect(checksums.needed).toEqual(['virbr7']);
   });
 });

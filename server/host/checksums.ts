@@ -1,0 +1,152 @@
+/**
+ * Lives here: DHCP's answers leave with complete checksums where tc cannot see
+ * to it: iptables' CHECKSUM target, in one rule for all networks:
+ *
+ *     mangle  POSTROUTING    -> VNET_CHECKSUM   answers of DHCP alone
+ *             VNET_CHECKSUM                     the checksum is completed
+ *
+ * It is there with every firewall, comes with the first network that needs it
+ * and goes with the last. Does not know: tc, what a network permits.
+ */
+import type { NetworkPlan } from '../driver/host.js';
+import type { Log } from '../log.js';
+import type { Commands } from './command.js';
+import type { Firewall, Notice } from './firewall/firewall.js';
+import { parseSave, type Chains } from './firewall/iptables-state.js';
+import { sweepTable } from './firewall/sweep.js';
+
+/** Completes checksums. */
+export interface Checksums {
+  /** Completes those of DHCP's answers as long as a network needs it; where that cannot be, a line of the log says so. */
+  need(plan: NetworkPlan): Promise<void>;
+  /** A network stood already when this process began, and may need it. */
+  adopt(plan: NetworkPlan): void;
+  /** A network needs it no more. */
+  release(plan: NetworkPlan): Promise<void>;
+  /** A firewall whose rules include this one, so that it comes back as they do. */
+  beside(firewall: Firewall): Firewall;
+}
+
+const chain = 'VNET_CHECKSUM';
+const jump = `-p udp -m udp --sport 67 --dport 68 -j ${chain}`;
+const rule = '-p udp -j CHECKSUM --checksum-fill';
+
+/** How long to wait for others who have the lock of the older iptables, in seconds. */
+const lockTimeoutSeconds = 10;
+
+/** Opens it. Nothing is done until a network needs it. */
+export function openChecksums(commands: Commands, log: Log): Checksums {
+  return new IptablesChecksums(commands, log);
+}
+
+class IptablesChecksums implements Checksums {
+  private readonly users = new Set<string>();
+  /** Whether the rule was made; unknown until it was looked for. */
+  private made: boolean | undefined;
+  private warned = false;
+  private last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly commands: Commands, private readonly log: Log) {}
+
+  need({ uuid }: NetworkPlan): Promise<void> {
+    return this.serial(async () => {
+      this.users.add(uuid);
+      if (this.made === true) return;
+      try {
+        await this.change(renderFill);
+        this.made = true;
+      } catch (error) {
+        if (!this.warned) this.log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the host has neither the kernel module act_csum and the program tc, nor xt_CHECKSUM and iptables');
+        this.warned = true;
+      }
+    });
+  }
+
+  adopt({ uuid }: NetworkPlan): void {
+    this.users.add(uuid);
+    // Looked for now: later somebody may have taken it away.
+    void this.serial(() => this.isMade());
+  }
+
+  release({ uuid }: NetworkPlan): Promise<void> {
+    return this.serial(async () => {
+      if (!this.users.delete(uuid) || this.users.size > 0 || !await this.isMade()) return;
+      await this.change(renderEnd);
+      this.made = false;
+      await sweepTable(this.commands, 'ip mangle');
+    });
+  }
+
+  beside(firewall: Firewall): Firewall {
+    return {
+      name: firewall.name,
+      tools: firewall.tools,
+      require: () => firewall.require(),
+      update: (before, after) => firewall.update(before, after),
+      remove: (plan) => firewall.remove(plan),
+      holdsAny: () => firewall.holdsAny(),
+      apply: async (plans) => {
+        await firewall.apply(plans);
+        if (this.made === true && plans.some(({ uuid }) => this.users.has(uuid))) await this.serial(() => this.change(renderFill));
+      },
+      present: async (plans) => {
+        const present = await firewall.present(plans);
+        const lost = await this.serial(() => this.isLost());
+        return plans.map(({ uuid }, index) => present[index]! && !(lost && this.users.has(uuid)));
+      },
+      notice: async () => widened(await firewall.notice()),
+    };
+  }
+
+  /** Whether there is the rule, as far as it was seen. */
+  private async isMade(): Promise<boolean> {
+    return this.made ??= stands(await this.look().catch(() => undefined));
+  }
+
+  /** Whether somebody has taken the rule away. */
+  private async isLost(): Promise<boolean> {
+    return this.users.size > 0 && await this.isMade() && !stands(await this.look());
+  }
+
+  private async change(render: (chains: Chains | undefined) => string): Promise<void> {
+    const input = render(await this.look());
+    if (input !== '') await this.commands.run('iptables-restore', ['--noflush', `--wait=${lockTimeoutSeconds}`], { input });
+  }
+
+  private async look(): Promise<Chains | undefined> {
+    return parseSave(await this.commands.read('iptables-save', ['-t', 'mangle'])).get('mangle');
+  }
+
+  private serial<T>(step: () => Promise<T>): Promise<T> {
+    const next = this.last.then(step, step);
+    this.last = next.catch(() => undefined);
+    return next;
+  }
+}
+
+function stands(chains: Chains | undefined): boolean {
+  return chains?.get(chain)?.join() === rule && jumpsIn(chains) > 0;
+}
+
+function jumpsIn(chains: Chains | undefined): number {
+  return chains?.get('POSTROUTING')?.filter((each) => each === jump).length ?? 0;
+}
+
+/** The input of iptables-restore after which the rule is there, once. */
+function renderFill(chains: Chains | undefined): string {
+  if (stands(chains)) return '';
+  const way = jumpsIn(chains) > 0 ? '' : `-A POSTROUTING ${jump}\n`;
+  return `*mangle\n:${chain} -\n-A ${chain} ${rule}\n${way}COMMIT\n`;
+}
+
+/** The input of iptables-restore after which nothing of it is there. */
+function renderEnd(chains: Chains | undefined): string {
+  if (chains?.has(chain) !== true) return '';
+  // A chain cannot be deleted in the transaction that deletes the last jump to it.
+  return `*mangle\n${`-D POSTROUTING ${jump}\n`.repeat(jumpsIn(chains))}-F ${chain}\nCOMMIT\n*mangle\n-X ${chain}\nCOMMIT\n`;
+}
+
+/** Where there is a program to listen to, what it tells of this rule is heard as well. */
+function widened(notice: Notice): Notice {
+  return !('tool' in notice) ? notice : { ...notice, concerns: new RegExp(`${notice.concerns.source}|\\b${chain}\\b|^delete \\w+ ip mangle\\b`) };
+}
