@@ -39,7 +39,7 @@ describe('dnsmasqs that are started at once', () => {
     const commands = dnsmasq();
     const starts = openStarts(commands);
     // A program with the right argument and pid stands for one that runs.
-    const stand = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', `--conf-file=${traces('up').conf}`], { stdio: 'ignore' });
+    const stand = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)', '--', `--conf-file=${traces('up').conf}`], { stdio: 'ignore' });
     await writeFile(traces('up').pid, String(stand.pid));
     const results = await Promise.allSettled(['up', 'bad1', 'a'].map((name) => starts.add(traces(name))));
     stand.kill();
