@@ -110,25 +110,32 @@ describe.each(cases)('an update of %s', (_, changes) => {
   });
 
   it('leaves all as it was if a program fails, whichever, before its work or after it', async () => {
-    await host.bringUp(old);
+    // One host at a time: each keeps what it has brought up as it is.
+    const alone = async <T>(step: (one: Host) => Promise<T>, options: { commands?: Commands } = {}): Promise<T> => {
+      const one = await openLabHost(lab, options);
+      try {
+        await one.observe([old]);
+        return await step(one);
+      } finally {
+        await one.close();
+      }
+    };
+    await alone((one) => one.bringUp(old));
     const before = await state();
     const counting = failingAt(0, 'before');
-    const counted = await openLabHost(lab, { commands: counting });
-    await counted.observe([old]);
-    const first = counting.count();
-    await counted.update(old, now);
-    const last = counting.count();
-    await counted.update(now, old);
-    await counted.close();
+    const [first, last] = await alone(async (one) => {
+      const found = counting.count();
+      await one.update(old, now);
+      const done = counting.count();
+      await one.update(now, old);
+      return [found, done];
+    }, { commands: counting }) as [number, number];
     expect(await state()).toEqual(before);
     for (const when of ['before', 'after'] as const) {
       for (let call = first + 1; call <= last; call += 1) {
-        const failing = await openLabHost(lab, { commands: failingAt(call, when) });
-        await failing.observe([old]);
-        const failure = await failing.update(old, now).then(() => undefined, (error: Error) => error);
-        await failing.close();
+        const failure = await alone((one) => one.update(old, now).then(() => undefined, (error: Error) => error), { commands: failingAt(call, when) });
         // The firewall tries a transaction again on what it finds: then nothing has failed.
-        if (failure === undefined) await host.update(now, old);
+        if (failure === undefined) await alone((one) => one.update(now, old));
         else expect(failure.message).toContain('made to fail');
         expect(await state(), `call ${call}, ${when}: ${failure?.message}`).toEqual(before);
       }

@@ -109,6 +109,17 @@ async function isOurs(pid: number, conf: string): Promise<boolean> {
   return line.split('\0').includes(argumentOf({ conf }));
 }
 
+/**
+ * Whether a process may still hold its sockets: the kernel takes its command
+ * line first, then closes its files, and then only calls it ended.
+ */
+async function holdsOn(pid: number, conf: string): Promise<boolean> {
+  const [, state = 'X'] = /\) (\w)/.exec(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')) ?? [];
+  if (state === 'Z' || state === 'X') return false;
+  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  return line === '' || line.split('\0').includes(argumentOf({ conf }));
+}
+
 /** Makes a dnsmasq read its files again, if it runs. */
 export async function reloadProcess(traces: Traces): Promise<void> {
   const pid = await findProcess(traces);
@@ -132,7 +143,7 @@ export async function stopProcess(traces: Traces): Promise<void> {
 async function ends(pid: number, conf: string, name: keyof typeof timeToEndMs): Promise<boolean> {
   signal(pid, name);
   const deadline = performance.now() + timeToEndMs[name];
-  for (let waitMs = 1; await isOurs(pid, conf); waitMs = Math.min(waitMs * 2, 50)) {
+  for (let waitMs = 1; await holdsOn(pid, conf); waitMs = Math.min(waitMs * 2, 50)) {
     if (performance.now() > deadline) return false;
     await delay(waitMs);
   }
