@@ -155,7 +155,8 @@ describe('a daemon that is killed in an update', () => {
 
   function mortalCommands(): Commands {
     const real = openCommands();
-    return { ...real, run: (tool, argv, options) => step(() => real.run(tool, argv, options)), read: (tool, argv) => step(() => real.read(tool, argv)) };
+    // What only reads leaves nothing behind; and the host's watches read whenever they like.
+    return { ...real, run: (tool, argv, options) => step(() => real.run(tool, argv, options)) };
   }
 
   async function open(mortal: boolean): Promise<{ driver: NetworkDriver; host: Host }> {
