@@ -7,7 +7,7 @@ import type { NetworkPlan } from '../../driver/host.js';
 import type { Commands, Tool } from '../command.js';
 import { together } from '../undo.js';
 import type { Firewall, Notice } from './firewall.js';
-import { chainsOf, families, type Family } from './iptables-rules.js';
+import { chainsOf, families, hooks, suffixOf, type Family } from './iptables-rules.js';
 import { contents, isEnd, parseSave, renderChange, stands, type Tables } from './iptables-state.js';
 import { policyOf } from './policy.js';
 import { openSeen } from './seen.js';
@@ -72,7 +72,7 @@ class Iptables implements Firewall {
 
   async holdsAny(): Promise<boolean> {
     const tables = await Promise.all(families.map((family) => this.look(family)));
-    return tables.some((each) => [...each.values()].some((chains) => [...chains.keys()].some((name) => name.startsWith('VNET_'))));
+    return tables.some((each) => [...each.values()].some((chains) => [...chains.keys()].some(isRuleChain)));
   }
 
   private isPresent(plan: NetworkPlan, tables: Record<Family, Tables>): boolean {
@@ -104,6 +104,11 @@ class Iptables implements Firewall {
     this.last = next.catch(() => undefined);
     return next;
   }
+}
+
+/** Whether a chain is one of the rules for networks; what else of ours stands in iptables is not this firewall's. */
+function isRuleChain(name: string): boolean {
+  return hooks.some(({ chain }) => chain === name) || suffixOf(name) !== undefined;
 }
 
 function isGuarded(plan: NetworkPlan): boolean {
