@@ -6,9 +6,12 @@
  *             VNET_CHECKSUM                     the checksum is completed
  *
  * It is there with every firewall, comes with the first network that needs it
- * and goes with the last. Does not know: tc, what a network permits.
+ * and goes with the last. A file that a boot clears says that it was made, so
+ * that a later daemon misses it. Does not know: tc, what a network permits.
  */
+import { access, rm } from 'node:fs/promises';
 import type { NetworkPlan } from '../driver/host.js';
+import { replaceFile } from '../files.js';
 import type { Log } from '../log.js';
 import type { Commands } from './command.js';
 import type { Firewall, Notice } from './firewall/firewall.js';
@@ -34,9 +37,13 @@ const rule = '-p udp -j CHECKSUM --checksum-fill';
 /** How long to wait for others who have the lock of the older iptables, in seconds. */
 const lockTimeoutSeconds = 10;
 
-/** Opens it. Nothing is done until a network needs it. */
-export function openChecksums(commands: Commands, log: Log): Checksums {
-  return new IptablesChecksums(commands, log);
+/**
+ * Opens it. Nothing is done until a network needs it.
+ *
+ * @param mark the file that says that the rule was made; its folder is there
+ */
+export function openChecksums(commands: Commands, mark: string, log: Log): Checksums {
+  return new IptablesChecksums(commands, mark, log);
 }
 
 class IptablesChecksums implements Checksums {
@@ -46,16 +53,18 @@ class IptablesChecksums implements Checksums {
   private warned = false;
   private last: Promise<unknown> = Promise.resolve();
 
-  constructor(private readonly commands: Commands, private readonly log: Log) {}
+  constructor(private readonly commands: Commands, private readonly mark: string, private readonly log: Log) {}
 
   need({ uuid }: NetworkPlan): Promise<void> {
     return this.serial(async () => {
       this.users.add(uuid);
       if (this.made === true) return;
       try {
+        await replaceFile(this.mark, '', 0o600);
         await this.change(renderFill);
         this.made = true;
       } catch (error) {
+        await rm(this.mark, { force: true });
         if (!this.warned) this.log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the host has neither the kernel module act_csum and the program tc, nor xt_CHECKSUM and iptables');
         this.warned = true;
       }
@@ -64,14 +73,14 @@ class IptablesChecksums implements Checksums {
 
   adopt({ uuid }: NetworkPlan): void {
     this.users.add(uuid);
-    // Looked for now: later somebody may have taken it away.
-    void this.serial(() => this.isMade());
   }
 
   release({ uuid }: NetworkPlan): Promise<void> {
     return this.serial(async () => {
-      if (!this.users.delete(uuid) || this.users.size > 0 || !await this.isMade()) return;
+      this.users.delete(uuid);
+      if (this.users.size > 0 || !await this.isMade()) return;
       await this.change(renderEnd);
+      await rm(this.mark, { force: true });
       this.made = false;
       await sweepTable(this.commands, 'ip mangle');
     });
@@ -87,7 +96,7 @@ class IptablesChecksums implements Checksums {
       holdsAny: () => firewall.holdsAny(),
       apply: async (plans) => {
         await firewall.apply(plans);
-        if (this.made === true && plans.some(({ uuid }) => this.users.has(uuid))) await this.serial(() => this.change(renderFill));
+        if (plans.some(({ uuid }) => this.users.has(uuid)) && await this.isMade()) await this.serial(() => this.change(renderFill));
       },
       present: async (plans) => {
         const present = await firewall.present(plans);
@@ -98,9 +107,9 @@ class IptablesChecksums implements Checksums {
     };
   }
 
-  /** Whether there is the rule, as far as it was seen. */
+  /** Whether the rule was made, by this daemon or an earlier one. */
   private async isMade(): Promise<boolean> {
-    return this.made ??= stands(await this.look().catch(() => undefined));
+    return this.made ??= await access(this.mark).then(() => true, () => false);
   }
 
   /** Whether somebody has taken the rule away. */

@@ -128,9 +128,11 @@ class LocalDnsmasq implements Dnsmasq {
 
   async start(plan: NetworkPlan): Promise<void> {
     const files = this.filesOf(plan);
+    // Nobody else is to start it meanwhile, or has done so.
+    await this.watches.keeper.release(plan);
     // Before there is anyone to give out a lease, so that none is taken for an old one.
     await this.watches.leases.follow(plan.uuid, files.leases);
-    await this.starts.add(files);
+    if (await findProcess(files) === undefined) await this.starts.add(files);
     await this.watches.keeper.guard(plan, files);
   }
 

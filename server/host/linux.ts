@@ -90,7 +90,7 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log, tell: events.tell });
   try {
     const accept = options.acceptInForeign === true;
-    const checksums = openChecksums(commands, log);
+    const checksums = openChecksums(commands, join(runFolder, 'checksums'), log);
     const chosen = checksums.beside(await chooseFirewall(options.firewall ?? 'auto', commands));
     const firewall = besideNeighbours(chosen, [openFirewalld(commands), openDocker(commands, accept)]);
     const watch = openWatch(firewall, commands, log, (plans) => {

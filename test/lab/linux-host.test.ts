@@ -306,6 +306,9 @@ describe('a network that cannot be torn down', () => {
         return commands.run(program, argv, options);
       },
     };
+    // Whoever brought it up would start its dnsmasq again.
+    await host.close();
+    host = await openLabHost(lab);
     const failing = await openLabHost(lab, { commands: broken });
     const error = await failing.tearDown(one, { forget: true }).then(() => undefined, (reason: unknown) => reason);
     await failing.close();

@@ -35,7 +35,7 @@ async function dnsmasqs(): Promise<string[]> {
 
 async function machine() {
   const links = (JSON.parse(await runProgram('ip', ['-json', 'link'])) as { ifname: string }[]).map(({ ifname }) => ifname).sort();
-  return { links, dnsmasqs: await dnsmasqs(), rules: await runProgram('nft', ['list', 'ruleset']), queues: await runProgram('tc', ['qdisc', 'show']) };
+  return { links, dnsmasqs: await dnsmasqs(), rules: await runProgram('nft', ['--stateless', 'list', 'ruleset']), queues: await runProgram('tc', ['qdisc', 'show']) };
 }
 
 /** Where packets of each bridge are sent. */
