@@ -1,6 +1,8 @@
 /** The package `vnetd` for programs: connect to a host's virtual networks. */
 export { connect, defaultTimeoutMs, type ConnectedDriver, type ConnectOptions } from './connect.js';
 export * from './connection.js';
+export * from './network.js';
+export type { Diagnosis } from './diagnosis.js';
 export { NetworkPort, type AttachmentRequest, type MadePort, type PortDescription, type PortOptions, type PortParameters } from './port.js';
 export type { NetworkEvent, WatchOptions } from './watch.js';
 export { ErrorCode, errorCodeName, NetworkError, type Problem } from '../shared/errors.js';

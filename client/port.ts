@@ -4,7 +4,7 @@
  */
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import type { Attachment, NetworkPort as PortHandle } from '../shared/gen/vnet/v1/network_driver.js';
-import type { Network } from './connection.js';
+import type { Network } from './network.js';
 
 /** What vnet is to plug in for the guest: one of three. */
 export type AttachmentRequest =

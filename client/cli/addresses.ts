@@ -4,7 +4,7 @@
  */
 import { canonicalAddress, canonicalMac, subnetContains, subnetOf } from '../../shared/address.js';
 import { LeaseType, UpdateCommand, UpdateSection, type DhcpLease } from '../../shared/gen/vnet/v1/network_driver.js';
-import type { Network } from '../connection.js';
+import type { Network } from '../network.js';
 import type { Call } from './call.js';
 import { attempt, Exit, Failure } from './failure.js';
 

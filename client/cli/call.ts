@@ -5,7 +5,8 @@
 import type { Readable, Writable } from 'node:stream';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { ConnectedDriver, ConnectOptions } from '../connect.js';
-import type { Connection, Network } from '../connection.js';
+import type { Connection } from '../connection.js';
+import type { Network } from '../network.js';
 import type { Format } from './command.js';
 import { escapeJson, escapeLine, escapeText } from './escape.js';
 import { attempt, Exit, exitCodeOf, Failure, renderFailure } from './failure.js';

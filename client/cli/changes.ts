@@ -3,7 +3,7 @@
  * definition wait. Does not know: how it is found out.
  */
 import type { HostChange } from '../../shared/gen/vnet/v1/network_driver.js';
-import type { Network } from '../connection.js';
+import type { Network } from '../network.js';
 import type { Call } from './call.js';
 import { renderTable } from './table.js';
 

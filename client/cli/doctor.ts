@@ -2,7 +2,7 @@
  * Lives here: `vnet doctor`. Does not know: any check of a host; where no
  * daemon answers, `nobody-answers.ts` looks at what can be seen from here.
  */
-import type { Diagnosis } from '../connection.js';
+import type { Diagnosis } from '../diagnosis.js';
 import type { Call } from './call.js';
 import { attempt, Exit, Failure } from './failure.js';
 import type { OutputRecord } from './output.js';

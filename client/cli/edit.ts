@@ -8,7 +8,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import type { Network } from '../connection.js';
+import type { Network } from '../network.js';
 import type { Call } from './call.js';
 import { sayPending } from './changes.js';
 import { readStream } from './document-file.js';

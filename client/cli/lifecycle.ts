@@ -2,7 +2,7 @@
  * Lives here: the commands that move networks from one state to another. Does
  * not know: which moves are legal; the host decides.
  */
-import type { Network } from '../connection.js';
+import type { Network } from '../network.js';
 import type { Call } from './call.js';
 import { attempt } from './failure.js';
 

@@ -2,7 +2,8 @@
  * Lives here: the commands that say what networks there are and what they are:
  * list, info, name, uuid. Does not know: how to connect.
  */
-import type { NetworkFilter, NetworkInfo } from '../connection.js';
+import type { NetworkFilter } from '../connection.js';
+import type { NetworkInfo } from '../network.js';
 import type { Call } from './call.js';
 import { escapeLine } from './escape.js';
 import { attempt, UsageError } from './failure.js';

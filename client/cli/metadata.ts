@@ -3,7 +3,7 @@
  * not know: what it means.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import type { Network, Where } from '../connection.js';
+import type { Network, Where } from '../network.js';
 import type { Call } from './call.js';
 import { editText } from './edit.js';
 import { escapeText, escapeXml } from './escape.js';

@@ -7,7 +7,7 @@ import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { userInfo } from 'node:os';
 import { NetworkError } from '../../shared/errors.js';
 import { defaults, parseUri } from '../../shared/uri.js';
-import type { Diagnosis } from '../connection.js';
+import type { Diagnosis } from '../diagnosis.js';
 import { Failure } from './failure.js';
 
 /**

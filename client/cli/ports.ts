@@ -5,7 +5,7 @@
  */
 import { canonicalMac, canonicalUuid } from '../../shared/address.js';
 import { formatPciAddress, parseNetworkPort, type NetworkPortDefinition } from '../../shared/definition/index.js';
-import type { Network } from '../connection.js';
+import type { Network } from '../network.js';
 import type { NetworkPort, PortDescription } from '../port.js';
 import type { Call } from './call.js';
 import { escapeLine, escapeXml } from './escape.js';

@@ -3,7 +3,7 @@
  * which changes are possible; the host decides.
  */
 import { updateCommands, updateSections } from '../../shared/update-words.js';
-import type { NetworkChange, Where } from '../connection.js';
+import type { NetworkChange, Where } from '../network.js';
 import type { Call } from './call.js';
 import { renderChanges } from './changes.js';
 import { readDocument } from './document-file.js';

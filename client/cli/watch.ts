@@ -4,7 +4,7 @@
  */
 import { canonicalMac } from '../../shared/address.js';
 import { EventKind, type DhcpLease, type WatchNetworkEventsResponse } from '../../shared/gen/vnet/v1/network_driver.js';
-import type { Network } from '../connection.js';
+import type { Network } from '../network.js';
 import type { Call } from './call.js';
 import { escapeLine } from './escape.js';
 import { eventRecordOf, parseKinds, renderDetail, wordOf } from './event-words.js';

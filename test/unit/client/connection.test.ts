@@ -1,6 +1,7 @@
 /** The object API, against the test driver. */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Connection, Network, openConnection } from '../../../client/connection.js';
+import { Connection, openConnection } from '../../../client/connection.js';
+import { Network } from '../../../client/network.js';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
 import { fakeDriver, fakeNetwork } from '../cli/fake-driver.js';
 
