@@ -17,6 +17,7 @@ import type { Commands } from './command.js';
 import type { Firewall, Notice } from './firewall/firewall.js';
 import { parseSave, type Chains } from './firewall/iptables-state.js';
 import { sweepTable } from './firewall/sweep.js';
+import { openTurns } from './turns.js';
 
 /** Completes checksums. */
 export interface Checksums {
@@ -51,7 +52,7 @@ class IptablesChecksums implements Checksums {
   /** Whether the rule was made; unknown until it was looked for. */
   private made: boolean | undefined;
   private warned = false;
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly serial = openTurns();
 
   constructor(private readonly commands: Commands, private readonly mark: string, private readonly log: Log) {}
 
@@ -124,12 +125,6 @@ class IptablesChecksums implements Checksums {
 
   private async look(): Promise<Chains | undefined> {
     return parseSave(await this.commands.read('iptables-save', ['-t', 'mangle'])).get('mangle');
-  }
-
-  private serial<T>(step: () => Promise<T>): Promise<T> {
-    const next = this.last.then(step, step);
-    this.last = next.catch(() => undefined);
-    return next;
   }
 }
 

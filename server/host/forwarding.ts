@@ -15,6 +15,7 @@ import { reliesOnForwarding } from './foreign/chains.js';
 import { readForeignChains } from './foreign/read.js';
 import { readAutoconfInterfaces, readDefaultRoutes } from './proc.js';
 import { readSysctl, setSysctl } from './sysctl.js';
+import { openTurns } from './turns.js';
 
 /** The host's forwarding. */
 export interface Forwarding {
@@ -72,7 +73,7 @@ function parseBefore(text: string): Partial<Record<Family, Before>> {
 class HostForwarding implements Forwarding {
   private readonly users = { ipv4: new Set<string>(), ipv6: new Set<string>() };
   /** A hundred networks may come and go at once: one change after another. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly serial = openTurns();
 
   constructor(
     private readonly file: string, private readonly before: Partial<Record<Family, Before>>, private readonly commands: Commands, private readonly log: Log,
@@ -138,12 +139,6 @@ class HostForwarding implements Forwarding {
   private async save(): Promise<void> {
     if (Object.keys(this.before).length === 0) await rm(this.file, { force: true });
     else await replaceFile(this.file, `${JSON.stringify(this.before)}\n`, 0o600);
-  }
-
-  private serial(step: () => Promise<void>): Promise<void> {
-    const next = this.last.then(step, step);
-    this.last = next.catch(() => undefined);
-    return next;
   }
 }
 

@@ -16,6 +16,7 @@ import type { Log } from '../log.js';
 import { CommandError, type Commands, type Following } from './command.js';
 import { openRemembered, type Remembered } from './remembered.js';
 import { safeAddress, safeInterface } from './safe-text.js';
+import { openTurns } from './turns.js';
 
 /** Who answers for guests. */
 export interface Proxy {
@@ -62,7 +63,7 @@ class KernelProxy implements Proxy {
   /** The networks whose guests' IPv6 addresses are learned, by bridge, each with those that were seen on it. */
   private readonly learning = new Map<string, { plan: NetworkPlan; seen: Set<string> }>();
   /** One change after another. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly serial = openTurns();
   private source: Following | undefined;
   private opening: Promise<void> | undefined;
   private readonly waiting = new Set<string>();
@@ -105,7 +106,7 @@ class KernelProxy implements Proxy {
     clearTimeout(this.timer);
     await this.opening;
     this.source?.close();
-    await Promise.all([this.source?.ended, this.last]);
+    await Promise.all([this.source?.ended, this.serial(async () => undefined)]);
   }
 
   /** Begins to listen to who is seen on bridges. */
@@ -182,12 +183,6 @@ class KernelProxy implements Proxy {
     if (addresses.length === 0) return;
     const device = deviceOf(plan);
     await this.options.commands.run('ip', ['-6', '-batch', '-'], { input: addresses.map((address) => `neigh ${verb} proxy ${safeAddress(address)} dev ${device}\n`).join('') });
-  }
-
-  private serial<T>(step: () => Promise<T>): Promise<T> {
-    const next = this.last.then(step, step);
-    this.last = next.catch(() => undefined);
-    return next;
   }
 }
 

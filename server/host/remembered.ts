@@ -7,6 +7,7 @@
 import { readFile, rm, writeFile } from 'node:fs/promises';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { replaceFile } from '../files.js';
+import { openTurns } from './turns.js';
 
 /** Settings that are put back. */
 export interface Remembered {
@@ -33,12 +34,7 @@ const root = '/proc/sys/net/';
 
 /** Opens the memory in a file, whose folder is there. */
 export function openRemembered(file: string): Remembered {
-  let last: Promise<unknown> = Promise.resolve();
-  const serial = <T>(step: () => Promise<T>): Promise<T> => {
-    const next = last.then(step, step);
-    last = next.catch(() => undefined);
-    return next;
-  };
+  const serial = openTurns();
   return {
     need: (user, key, value) => serial(() => need(file, user, key, value)),
     release: (user) => serial(() => release(file, user)),

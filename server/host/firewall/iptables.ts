@@ -5,6 +5,7 @@
  */
 import type { NetworkPlan } from '../../driver/host.js';
 import type { Commands, Tool } from '../command.js';
+import { openTurns } from '../turns.js';
 import { together } from '../undo.js';
 import type { Firewall, Notice } from './firewall.js';
 import { chainsOf, families, hooks, suffixOf, type Family } from './iptables-rules.js';
@@ -33,7 +34,7 @@ class Iptables implements Firewall {
   readonly name = 'iptables';
   readonly tools = families.flatMap((family) => [programs[family].restore, programs[family].save]);
   /** What is read must still hold when it is changed: one step after another. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly serial = openTurns();
   private readonly seen = openSeen();
 
   constructor(private readonly commands: Commands) {}
@@ -97,12 +98,6 @@ class Iptables implements Firewall {
 
   private async look(family: Family): Promise<Tables> {
     return parseSave(await this.commands.read(programs[family].save, []));
-  }
-
-  private serial<T>(step: () => Promise<T>): Promise<T> {
-    const next = this.last.then(step, step);
-    this.last = next.catch(() => undefined);
-    return next;
   }
 }
 

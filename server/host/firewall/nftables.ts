@@ -9,6 +9,7 @@ import { openGathering } from '../gather.js';
 import type { Firewall, Notice } from './firewall.js';
 import { chainName, chainsOf, maps, renderBase, renderDeletion, renderEnd, renderNetwork, renderRemoval, renderUnneeded, renderUpdate, table } from './nftables-rules.js';
 import { openSeen } from './seen.js';
+import { openTurns } from '../turns.js';
 
 /** What stands of our table. */
 interface Ruleset {
@@ -43,7 +44,7 @@ class Nftables implements Firewall {
   readonly tools = ['nft'] as const;
   private readonly seen = openSeen();
   /** The kernel lets one transaction in at a time; a second one at once would be done over. */
-  private last: Promise<unknown> = Promise.resolve();
+  private readonly serial = openTurns();
   private readonly applying = openGathering<NetworkPlan>((plans) => this.load(plans));
   private readonly removing = openGathering<NetworkPlan>((plans) => this.unload(plans));
   /** The networks whose rules stand, as far as this process knows. */
@@ -141,12 +142,6 @@ class Nftables implements Firewall {
     if (stands === undefined || this.baseStands !== true) return false;
     return chains.every(({ map, name, rules }) => stands.elements.get(map)?.get(bridge) === name && stands.chains.get(name)?.length === rules.length)
       && this.seen.isSame(uuid, contents(stands, chains.map(({ name }) => name)));
-  }
-
-  private serial<T>(step: () => Promise<T>): Promise<T> {
-    const next = this.last.then(step, step);
-    this.last = next.catch(() => undefined);
-    return next;
   }
 
   private async transact(rules: string): Promise<void> {
