@@ -4,6 +4,7 @@
  */
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import type { Attachment, NetworkPort as PortHandle } from '../shared/gen/vnet/v1/network_driver.js';
+import { listParameters, nameParameters } from '../shared/port-parameters.js';
 import type { Network } from './network.js';
 
 /** What vnet is to plug in for the guest: one of three. */
@@ -77,12 +78,12 @@ export class NetworkPort {
 
   /** Its bandwidth: all fields of a direction that is limited, none of one that is not. */
   async parameters(): Promise<PortParameters> {
-    return (await this.#driver.networkPortGetParameters({ port: this.#handle })).parameters;
+    return nameParameters((await this.#driver.networkPortGetParameters({ port: this.#handle })).parameters);
   }
 
   /** Replaces its bandwidth, at once. @throws {NetworkError} OPERATION_INVALID if the network is inactive or cannot promise the floor */
   async setParameters(parameters: PortParameters): Promise<void> {
-    await this.#driver.networkPortSetParameters({ port: this.#handle, parameters });
+    await this.#driver.networkPortSetParameters({ port: this.#handle, parameters: listParameters(parameters) });
   }
 
   /** Removes it, with the device that vnet made for it. */

@@ -5,6 +5,7 @@
 import { canonicalUuid } from '../../shared/address.js';
 import { formatNetworkPort, type Bandwidth, type BandwidthDirection } from '../../shared/definition/index.js';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { listParameters, nameParameters } from '../../shared/port-parameters.js';
 import type { NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
 import type { Estate } from './lifecycle.js';
 import { portHandle, portsOf, requireLive } from './port-book.js';
@@ -40,9 +41,9 @@ export function openPortCalls(estate: Estate): PortCalls {
       const { port: { definition, attachment } } = findPort(estate, handle);
       return { xml: formatNetworkPort(definition), device: attachment?.device ?? '', attachment: showAttachment(attachment) };
     },
-    networkPortGetParameters: async ({ port: handle }) => ({ parameters: parametersOf(findPort(estate, handle).port.definition.bandwidth) }),
+    networkPortGetParameters: async ({ port: handle }) => ({ parameters: listParameters(parametersOf(findPort(estate, handle).port.definition.bandwidth)) }),
     networkPortSetParameters: async ({ port: handle, parameters }) => {
-      await setPortBandwidth(estate, handle, bandwidthOf(parameters));
+      await setPortBandwidth(estate, handle, bandwidthOf(nameParameters(parameters)));
       return {};
     },
     networkPortDelete: async ({ port: handle }) => {

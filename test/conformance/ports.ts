@@ -7,6 +7,7 @@
 import { describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../shared/errors.js';
 import type { Attachment, Network, NetworkDriver, NetworkPort } from '../../shared/gen/vnet/v1/network_driver.js';
+import { listParameters, nameParameters } from '../../shared/port-parameters.js';
 
 /** What the suite lends to its parts. */
 export interface Tools {
@@ -81,7 +82,7 @@ export function describePorts({ driver, refused }: Tools): void {
       const port = { network, uuid: unknownUuid };
       const calls = (handle: NetworkPort | undefined) => [
         () => driver().networkPortGetXmlDesc({ port: handle }), () => driver().networkPortGetParameters({ port: handle }),
-        () => driver().networkPortSetParameters({ port: handle, parameters: { 'inbound.average': 1 } }), () => driver().networkPortDelete({ port: handle }),
+        () => driver().networkPortSetParameters({ port: handle, parameters: listParameters({ 'inbound.average': 1 }) }), () => driver().networkPortDelete({ port: handle }),
       ];
       const lookup = (uuid: string) => driver().networkPortLookupByUuid({ network, uuid });
       const words = new RegExp(`^network port not found: Network port with UUID ${unknownUuid} does not exist$`);
@@ -162,8 +163,8 @@ export function describePorts({ driver, refused }: Tools): void {
       expect(xml).toContain("<bandwidth classID='4'>");
       await refused(create(network, portXml(uuids[2], "<bandwidth><inbound floor='1'/></bandwidth>")), ErrorCode.OPERATION_INVALID,
         /^Requested operation is not valid: Cannot plug '52:54:00:77:00:01' interface into 'conf-floors0' because new combined inbound floor=2001 would overcommit peak=2000 on network 'conf-floors'$/);
-      const parameters = async () => (await driver().networkPortGetParameters({ port: first })).parameters;
-      const set = (wanted: Record<string, number>) => driver().networkPortSetParameters({ port: first, parameters: wanted });
+      const parameters = async () => nameParameters((await driver().networkPortGetParameters({ port: first })).parameters);
+      const set = (wanted: Record<string, number>) => driver().networkPortSetParameters({ port: first, parameters: listParameters(wanted) });
       const all = { 'inbound.average': 100, 'inbound.peak': 0, 'inbound.floor': 500, 'inbound.burst': 0 };
       expect(await parameters()).toEqual(all);
       await refused(set({ 'inbound.floor': 501 }), ErrorCode.OPERATION_INVALID, /overcommit/);
@@ -192,7 +193,7 @@ export function describePorts({ driver, refused }: Tools): void {
       expect(await list(network)).toEqual(uuids);
       const port = { network, uuid: uuids[3] };
       await refused(create(network, portXml(unknownUuid)), ErrorCode.OPERATION_INVALID, /not active/);
-      await refused(driver().networkPortSetParameters({ port, parameters: { 'inbound.average': 5 } }), ErrorCode.OPERATION_INVALID, /not active/);
+      await refused(driver().networkPortSetParameters({ port, parameters: listParameters({ 'inbound.average': 5 }) }), ErrorCode.OPERATION_INVALID, /not active/);
       expect(await describeXml(port)).toContain("<plug type='network'");
       await driver().networkPortDelete({ port });
       await driver().networkCreate({ network });

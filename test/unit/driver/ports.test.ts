@@ -13,6 +13,7 @@ import type { PortRecord, Store } from '../../../server/driver/store.js';
 import { silentLog } from '../../../server/log.js';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
 import { EventKind, type Attachment } from '../../../shared/gen/vnet/v1/network_driver.js';
+import { listParameters, nameParameters } from '../../../shared/port-parameters.js';
 
 const network = { name: 'lab', uuid: 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a00a' };
 const labXml = (inner = "<bandwidth><inbound average='1000'/></bandwidth>") =>
@@ -159,7 +160,7 @@ describe('a change of bandwidth', () => {
   it('reaches the host with the class of the floor', async () => {
     const { driver } = await startLab();
     await create(driver, 1);
-    await driver.networkPortSetParameters({ port: handle(1), parameters: { 'inbound.floor': 400 } });
+    await driver.networkPortSetParameters({ port: handle(1), parameters: listParameters({ 'inbound.floor': 400 }) });
     expect(machine.plugged.get(uuidOf(1))?.bandwidth).toEqual({ classId: 3, inbound: { floor: 400 } });
   });
 
@@ -170,9 +171,9 @@ describe('a change of bandwidth', () => {
     const before = machine.plugged.get(uuidOf(1));
     if (where === 'host') machine.broken.add('reshape');
     else broken = true;
-    await expect(driver.networkPortSetParameters({ port: handle(1), parameters: { 'inbound.floor': 500 } })).rejects.toThrow();
+    await expect(driver.networkPortSetParameters({ port: handle(1), parameters: listParameters({ 'inbound.floor': 500 }) })).rejects.toThrow();
     expect(machine.plugged.get(uuidOf(1))).toEqual(before);
-    expect((await driver.networkPortGetParameters({ port: handle(1) })).parameters['inbound.floor']).toBe(400);
+    expect(nameParameters((await driver.networkPortGetParameters({ port: handle(1) })).parameters)['inbound.floor']).toBe(400);
     broken = false;
     await create(driver, 2, floor(600));
   });

@@ -1157,20 +1157,21 @@ export interface NetworkPortGetParametersRequest {
   port: NetworkPort | undefined;
 }
 
-/** A port's bandwidth. */
-export interface NetworkPortGetParametersResponse {
+/** One number of a port's bandwidth. */
+export interface NetworkPortParameter {
   /**
-   * By libvirt's names: inbound.average, inbound.peak, inbound.burst,
-   * inbound.floor, outbound.average, outbound.peak, outbound.burst. Burst in
-   * KiB, all others in kilobytes (1000 bytes) per second. All of a direction
-   * that is limited, none of one that is not.
+   * Libvirt's name: inbound.average, inbound.peak, inbound.burst,
+   * inbound.floor, outbound.average, outbound.peak or outbound.burst.
    */
-  parameters: { [key: string]: number };
+  name: string;
+  /** Burst in KiB, all others in kilobytes (1000 bytes) per second. */
+  value: number;
 }
 
-export interface NetworkPortGetParametersResponse_ParametersEntry {
-  key: string;
-  value: number;
+/** A port's bandwidth. */
+export interface NetworkPortGetParametersResponse {
+  /** All of a direction that is limited, none of one that is not. */
+  parameters: NetworkPortParameter[];
 }
 
 /** Asks for another bandwidth. */
@@ -1179,13 +1180,8 @@ export interface NetworkPortSetParametersRequest {
   port:
     | NetworkPort
     | undefined;
-  /** As in NetworkPortGetParametersResponse. */
-  parameters: { [key: string]: number };
-}
-
-export interface NetworkPortSetParametersRequest_ParametersEntry {
-  key: string;
-  value: number;
+  /** Each name at most once; what is left out counts as 0. */
+  parameters: NetworkPortParameter[];
 }
 
 /** The bandwidth is as asked. */
@@ -9465,16 +9461,134 @@ export const NetworkPortGetParametersRequest: MessageFns<NetworkPortGetParameter
   },
 };
 
+function createBaseNetworkPortParameter(): NetworkPortParameter {
+  return { name: "", value: 0 };
+}
+
+export const NetworkPortParameter: MessageFns<NetworkPortParameter> = {
+  encode(message: NetworkPortParameter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.value !== 0) {
+      writer.uint32(16).uint32(message.value);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortParameter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkPortParameter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.value = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkPortParameter, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkPortParameter | NetworkPortParameter[]>
+      | Iterable<NetworkPortParameter | NetworkPortParameter[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortParameter.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkPortParameter.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkPortParameter>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkPortParameter> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkPortParameter.decode(p)];
+        }
+      } else {
+        yield* [NetworkPortParameter.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkPortParameter {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
+    };
+  },
+
+  toJSON(message: NetworkPortParameter): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.value !== 0) {
+      obj.value = Math.round(message.value);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkPortParameter>, I>>(base?: I): NetworkPortParameter {
+    return NetworkPortParameter.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkPortParameter>, I>>(object: I): NetworkPortParameter {
+    const message = createBaseNetworkPortParameter();
+    message.name = object.name ?? "";
+    message.value = object.value ?? 0;
+    return message;
+  },
+};
+
 function createBaseNetworkPortGetParametersResponse(): NetworkPortGetParametersResponse {
-  return { parameters: {} };
+  return { parameters: [] };
 }
 
 export const NetworkPortGetParametersResponse: MessageFns<NetworkPortGetParametersResponse> = {
   encode(message: NetworkPortGetParametersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    globalThis.Object.entries(message.parameters).forEach(([key, value]: [string, number]) => {
-      NetworkPortGetParametersResponse_ParametersEntry.encode({ key: key as any, value }, writer.uint32(10).fork())
-        .join();
-    });
+    for (const v of message.parameters) {
+      NetworkPortParameter.encode(v!, writer.uint32(10).fork()).join();
+    }
     return writer;
   },
 
@@ -9496,10 +9610,7 @@ export const NetworkPortGetParametersResponse: MessageFns<NetworkPortGetParamete
               break;
             }
 
-            const entry1 = NetworkPortGetParametersResponse_ParametersEntry.decode(reader, reader.uint32());
-            if (entry1.value !== undefined) {
-              message.parameters[entry1.key] = entry1.value;
-            }
+            message.parameters.push(NetworkPortParameter.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -9550,33 +9661,16 @@ export const NetworkPortGetParametersResponse: MessageFns<NetworkPortGetParamete
 
   fromJSON(object: any): NetworkPortGetParametersResponse {
     return {
-      parameters: isObject(object.parameters)
-        ? (globalThis.Object.entries(object.parameters) as [string, any][]).reduce(
-          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.Number(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
+      parameters: globalThis.Array.isArray(object?.parameters)
+        ? object.parameters.map((e: any) => NetworkPortParameter.fromJSON(e))
+        : [],
     };
   },
 
   toJSON(message: NetworkPortGetParametersResponse): unknown {
     const obj: any = {};
-    if (message.parameters) {
-      const entries = globalThis.Object.entries(message.parameters) as [string, number][];
-      if (entries.length > 0) {
-        obj.parameters = {};
-        entries.forEach(([k, v]) => {
-          obj.parameters[k] = Math.round(v);
-        });
-      }
+    if (message.parameters?.length) {
+      obj.parameters = message.parameters.map((e) => NetworkPortParameter.toJSON(e));
     }
     return obj;
   },
@@ -9590,151 +9684,13 @@ export const NetworkPortGetParametersResponse: MessageFns<NetworkPortGetParamete
     object: I,
   ): NetworkPortGetParametersResponse {
     const message = createBaseNetworkPortGetParametersResponse();
-    message.parameters = (globalThis.Object.entries(object.parameters ?? {}) as [string, number][]).reduce(
-      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.Number(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    return message;
-  },
-};
-
-function createBaseNetworkPortGetParametersResponse_ParametersEntry(): NetworkPortGetParametersResponse_ParametersEntry {
-  return { key: "", value: 0 };
-}
-
-export const NetworkPortGetParametersResponse_ParametersEntry: MessageFns<
-  NetworkPortGetParametersResponse_ParametersEntry
-> = {
-  encode(
-    message: NetworkPortGetParametersResponse_ParametersEntry,
-    writer: BinaryWriter = new BinaryWriter(),
-  ): BinaryWriter {
-    if (message.key !== "") {
-      writer.uint32(10).string(message.key);
-    }
-    if (message.value !== 0) {
-      writer.uint32(16).uint32(message.value);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortGetParametersResponse_ParametersEntry {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseNetworkPortGetParametersResponse_ParametersEntry();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.key = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.value = reader.uint32();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  // encodeTransform encodes a source of message objects.
-  // Transform<NetworkPortGetParametersResponse_ParametersEntry, Uint8Array>
-  async *encodeTransform(
-    source:
-      | AsyncIterable<
-        NetworkPortGetParametersResponse_ParametersEntry | NetworkPortGetParametersResponse_ParametersEntry[]
-      >
-      | Iterable<NetworkPortGetParametersResponse_ParametersEntry | NetworkPortGetParametersResponse_ParametersEntry[]>,
-  ): AsyncIterable<Uint8Array> {
-    for await (const pkt of source) {
-      if (globalThis.Array.isArray(pkt)) {
-        for (const p of (pkt as any)) {
-          yield* [NetworkPortGetParametersResponse_ParametersEntry.encode(p).finish()];
-        }
-      } else {
-        yield* [NetworkPortGetParametersResponse_ParametersEntry.encode(pkt as any).finish()];
-      }
-    }
-  },
-
-  // decodeTransform decodes a source of encoded messages.
-  // Transform<Uint8Array, NetworkPortGetParametersResponse_ParametersEntry>
-  async *decodeTransform(
-    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
-  ): AsyncIterable<NetworkPortGetParametersResponse_ParametersEntry> {
-    for await (const pkt of source) {
-      if (globalThis.Array.isArray(pkt)) {
-        for (const p of (pkt as any)) {
-          yield* [NetworkPortGetParametersResponse_ParametersEntry.decode(p)];
-        }
-      } else {
-        yield* [NetworkPortGetParametersResponse_ParametersEntry.decode(pkt as any)];
-      }
-    }
-  },
-
-  fromJSON(object: any): NetworkPortGetParametersResponse_ParametersEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
-    };
-  },
-
-  toJSON(message: NetworkPortGetParametersResponse_ParametersEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== 0) {
-      obj.value = Math.round(message.value);
-    }
-    return obj;
-  },
-
-  create<I extends Exact<DeepPartial<NetworkPortGetParametersResponse_ParametersEntry>, I>>(
-    base?: I,
-  ): NetworkPortGetParametersResponse_ParametersEntry {
-    return NetworkPortGetParametersResponse_ParametersEntry.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<NetworkPortGetParametersResponse_ParametersEntry>, I>>(
-    object: I,
-  ): NetworkPortGetParametersResponse_ParametersEntry {
-    const message = createBaseNetworkPortGetParametersResponse_ParametersEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? 0;
+    message.parameters = object.parameters?.map((e) => NetworkPortParameter.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseNetworkPortSetParametersRequest(): NetworkPortSetParametersRequest {
-  return { port: undefined, parameters: {} };
+  return { port: undefined, parameters: [] };
 }
 
 export const NetworkPortSetParametersRequest: MessageFns<NetworkPortSetParametersRequest> = {
@@ -9742,10 +9698,9 @@ export const NetworkPortSetParametersRequest: MessageFns<NetworkPortSetParameter
     if (message.port !== undefined) {
       NetworkPort.encode(message.port, writer.uint32(10).fork()).join();
     }
-    globalThis.Object.entries(message.parameters).forEach(([key, value]: [string, number]) => {
-      NetworkPortSetParametersRequest_ParametersEntry.encode({ key: key as any, value }, writer.uint32(18).fork())
-        .join();
-    });
+    for (const v of message.parameters) {
+      NetworkPortParameter.encode(v!, writer.uint32(18).fork()).join();
+    }
     return writer;
   },
 
@@ -9775,10 +9730,7 @@ export const NetworkPortSetParametersRequest: MessageFns<NetworkPortSetParameter
               break;
             }
 
-            const entry2 = NetworkPortSetParametersRequest_ParametersEntry.decode(reader, reader.uint32());
-            if (entry2.value !== undefined) {
-              message.parameters[entry2.key] = entry2.value;
-            }
+            message.parameters.push(NetworkPortParameter.decode(reader, reader.uint32()));
             continue;
           }
         }
@@ -9830,20 +9782,9 @@ export const NetworkPortSetParametersRequest: MessageFns<NetworkPortSetParameter
   fromJSON(object: any): NetworkPortSetParametersRequest {
     return {
       port: isSet(object.port) ? NetworkPort.fromJSON(object.port) : undefined,
-      parameters: isObject(object.parameters)
-        ? (globalThis.Object.entries(object.parameters) as [string, any][]).reduce(
-          (acc: { [key: string]: number }, [key, value]: [string, any]) => {
-            globalThis.Object.defineProperty(acc, key, {
-              value: globalThis.Number(value),
-              enumerable: true,
-              configurable: true,
-              writable: true,
-            });
-            return acc;
-          },
-          {},
-        )
-        : {},
+      parameters: globalThis.Array.isArray(object?.parameters)
+        ? object.parameters.map((e: any) => NetworkPortParameter.fromJSON(e))
+        : [],
     };
   },
 
@@ -9852,14 +9793,8 @@ export const NetworkPortSetParametersRequest: MessageFns<NetworkPortSetParameter
     if (message.port !== undefined) {
       obj.port = NetworkPort.toJSON(message.port);
     }
-    if (message.parameters) {
-      const entries = globalThis.Object.entries(message.parameters) as [string, number][];
-      if (entries.length > 0) {
-        obj.parameters = {};
-        entries.forEach(([k, v]) => {
-          obj.parameters[k] = Math.round(v);
-        });
-      }
+    if (message.parameters?.length) {
+      obj.parameters = message.parameters.map((e) => NetworkPortParameter.toJSON(e));
     }
     return obj;
   },
@@ -9874,145 +9809,7 @@ export const NetworkPortSetParametersRequest: MessageFns<NetworkPortSetParameter
     message.port = (object.port !== undefined && object.port !== null)
       ? NetworkPort.fromPartial(object.port)
       : undefined;
-    message.parameters = (globalThis.Object.entries(object.parameters ?? {}) as [string, number][]).reduce(
-      (acc: { [key: string]: number }, [key, value]: [string, number]) => {
-        if (value !== undefined) {
-          acc[key] = globalThis.Number(value);
-        }
-        return acc;
-      },
-      {},
-    );
-    return message;
-  },
-};
-
-function createBaseNetworkPortSetParametersRequest_ParametersEntry(): NetworkPortSetParametersRequest_ParametersEntry {
-  return { key: "", value: 0 };
-}
-
-export const NetworkPortSetParametersRequest_ParametersEntry: MessageFns<
-  NetworkPortSetParametersRequest_ParametersEntry
-> = {
-  encode(
-    message: NetworkPortSetParametersRequest_ParametersEntry,
-    writer: BinaryWriter = new BinaryWriter(),
-  ): BinaryWriter {
-    if (message.key !== "") {
-      writer.uint32(10).string(message.key);
-    }
-    if (message.value !== 0) {
-      writer.uint32(16).uint32(message.value);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): NetworkPortSetParametersRequest_ParametersEntry {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseNetworkPortSetParametersRequest_ParametersEntry();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.key = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 16) {
-              break;
-            }
-
-            message.value = reader.uint32();
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  // encodeTransform encodes a source of message objects.
-  // Transform<NetworkPortSetParametersRequest_ParametersEntry, Uint8Array>
-  async *encodeTransform(
-    source:
-      | AsyncIterable<
-        NetworkPortSetParametersRequest_ParametersEntry | NetworkPortSetParametersRequest_ParametersEntry[]
-      >
-      | Iterable<NetworkPortSetParametersRequest_ParametersEntry | NetworkPortSetParametersRequest_ParametersEntry[]>,
-  ): AsyncIterable<Uint8Array> {
-    for await (const pkt of source) {
-      if (globalThis.Array.isArray(pkt)) {
-        for (const p of (pkt as any)) {
-          yield* [NetworkPortSetParametersRequest_ParametersEntry.encode(p).finish()];
-        }
-      } else {
-        yield* [NetworkPortSetParametersRequest_ParametersEntry.encode(pkt as any).finish()];
-      }
-    }
-  },
-
-  // decodeTransform decodes a source of encoded messages.
-  // Transform<Uint8Array, NetworkPortSetParametersRequest_ParametersEntry>
-  async *decodeTransform(
-    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
-  ): AsyncIterable<NetworkPortSetParametersRequest_ParametersEntry> {
-    for await (const pkt of source) {
-      if (globalThis.Array.isArray(pkt)) {
-        for (const p of (pkt as any)) {
-          yield* [NetworkPortSetParametersRequest_ParametersEntry.decode(p)];
-        }
-      } else {
-        yield* [NetworkPortSetParametersRequest_ParametersEntry.decode(pkt as any)];
-      }
-    }
-  },
-
-  fromJSON(object: any): NetworkPortSetParametersRequest_ParametersEntry {
-    return {
-      key: isSet(object.key) ? globalThis.String(object.key) : "",
-      value: isSet(object.value) ? globalThis.Number(object.value) : 0,
-    };
-  },
-
-  toJSON(message: NetworkPortSetParametersRequest_ParametersEntry): unknown {
-    const obj: any = {};
-    if (message.key !== "") {
-      obj.key = message.key;
-    }
-    if (message.value !== 0) {
-      obj.value = Math.round(message.value);
-    }
-    return obj;
-  },
-
-  create<I extends Exact<DeepPartial<NetworkPortSetParametersRequest_ParametersEntry>, I>>(
-    base?: I,
-  ): NetworkPortSetParametersRequest_ParametersEntry {
-    return NetworkPortSetParametersRequest_ParametersEntry.fromPartial(base ?? ({} as any));
-  },
-  fromPartial<I extends Exact<DeepPartial<NetworkPortSetParametersRequest_ParametersEntry>, I>>(
-    object: I,
-  ): NetworkPortSetParametersRequest_ParametersEntry {
-    const message = createBaseNetworkPortSetParametersRequest_ParametersEntry();
-    message.key = object.key ?? "";
-    message.value = object.value ?? 0;
+    message.parameters = object.parameters?.map((e) => NetworkPortParameter.fromPartial(e)) || [];
     return message;
   },
 };
@@ -12044,10 +11841,6 @@ function longToNumber(int64: { toString(): string }): number {
     throw new globalThis.Error("Value is smaller than Number.MIN_SAFE_INTEGER");
   }
   return num;
-}
-
-function isObject(value: any): boolean {
-  return typeof value === "object" && value !== null;
 }
 
 function isSet(value: any): boolean {
