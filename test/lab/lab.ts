@@ -73,6 +73,8 @@ export async function openLab(): Promise<Lab> {
   try {
     // What another test's programs left in the firewall is not this lab's.
     await runProgram('nft', ['flush', 'ruleset']);
+    // Who compares addresses before and after is not to meet one that the kernel is still trying.
+    await writeFile('/proc/sys/net/ipv6/conf/default/accept_dad', '0');
     const namespace = async (name: 'outside' | 'elsewhere', uplink: 'up0' | 'up1') => {
       await runProgram('ip', ['netns', 'add', name]);
       closers.push(() => runProgram('ip', ['netns', 'delete', name]));
