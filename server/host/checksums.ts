@@ -27,6 +27,8 @@ export interface Checksums {
   adopt(plan: NetworkPlan): void;
   /** A network needs it no more. */
   release(plan: NetworkPlan): Promise<void>;
+  /** Whether the rule was made, and completes them. */
+  completes(): boolean;
   /** A firewall whose rules include this one, so that it comes back as they do. */
   beside(firewall: Firewall): Firewall;
 }
@@ -85,6 +87,10 @@ class IptablesChecksums implements Checksums {
       this.made = false;
       await sweepTable(this.commands, 'ip mangle');
     });
+  }
+
+  completes(): boolean {
+    return this.made === true;
   }
 
   beside(firewall: Firewall): Firewall {
