@@ -158,7 +158,7 @@ describe('noise', () => {
       return performance.now() - startedAt;
     }));
     cost(small);
-    // 16 times as much; twice that leaves room for the collector, and quadratic cost would be 256 times.
-    expect(cost(large)).toBeLessThan(64 * Math.max(cost(small), 0.5));
+    // 16 times as much; the collector has been seen to take as much again and more, and quadratic cost would be 256 times.
+    expect(cost(large)).toBeLessThan(128 * Math.max(cost(small), 0.5));
   });
 });
