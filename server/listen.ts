@@ -5,14 +5,15 @@
  * vnet accepts the connections itself and hands them to grpc-js, so that every
  * way in can be counted, limited and asked who is there in one place.
  */
-import { chmod, chown, lstat, mkdir, readFile, unlink } from 'node:fs/promises';
+import { chmod, chown, lstat, mkdir, unlink } from 'node:fs/promises';
 import { connect, createServer, type ListenOptions, type Server as SocketServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
-import type { Caller } from './access.js';
 import { groupId } from './accounts.js';
 import type { Config } from './config.js';
+import type { Connections, ListenerKind } from './connections.js';
 import type { Log } from './log.js';
+import { openTlsDoor, type TlsDoor } from './tls.js';
 
 /** A way in that is open. */
 export interface Listener {
@@ -28,8 +29,8 @@ export interface Listener {
 
 /** A way in that the configuration asks for. */
 interface Door {
-  caller: Caller;
-  credentials: ServerCredentials;
+  kind: ListenerKind;
+  tls?: TlsDoor;
   where: ListenOptions;
   /** What to do once the socket is there. */
   opened?: () => Promise<void>;
@@ -39,15 +40,15 @@ interface Door {
 /** How long the last words of a stream, or an answer, may take to be read when nothing else is waited for, in milliseconds. */
 const lastWordsMs = 500;
 
-/** Puts the services for a caller on a server. */
-export type Furnish = (server: Server, caller: Caller) => void;
+/** Puts the services on a server. */
+export type Furnish = (server: Server) => void;
 
 /** Opens every way in that the configuration asks for, or none. */
-export async function openListeners(config: Config, furnish: Furnish, log: Log): Promise<Listener[]> {
+export async function openListeners(config: Config, connections: Connections, furnish: Furnish, log: Log): Promise<Listener[]> {
   const listeners: Listener[] = [];
   try {
     for (const door of await doors(config, log)) {
-      const listener = await openDoor(door, furnish, log);
+      const listener = await openDoor(door, connections, furnish, log);
       log.info({ uri: listener.uri }, 'listening');
       listeners.push(listener);
     }
@@ -59,28 +60,24 @@ export async function openListeners(config: Config, furnish: Furnish, log: Log):
 }
 
 async function doors({ unix, tcp, tls }: Config, log: Log): Promise<Door[]> {
-  const insecure = ServerCredentials.createInsecure();
-  const found = [await unixDoor(unix.socket, 0o660, unix.group, { listener: 'unix', readonly: false }, log)];
-  if (unix.readonly) found.push(await unixDoor(unix.readonlySocket, 0o666, '', { listener: 'unix-readonly', readonly: true }, log));
+  const found = [await unixDoor(unix.socket, 0o660, unix.group, 'unix', log)];
+  if (unix.readonly) found.push(await unixDoor(unix.readonlySocket, 0o666, '', 'unix-readonly', log));
   if (tcp.enabled) {
-    const caller: Caller = { listener: 'tcp', readonly: false };
-    found.push({ caller, credentials: insecure, where: { host: tcp.address, port: tcp.port }, uri: netUri('tcp', tcp.address) });
+    found.push({ kind: 'tcp', where: { host: tcp.address, port: tcp.port }, uri: netUri('tcp', tcp.address) });
     log.warn({ address: tcp.address }, 'tcp is neither encrypted nor authenticated: whoever reaches it may do everything');
   }
   if (tls.enabled) {
-    const caller: Caller = { listener: 'tls', readonly: false };
-    found.push({ caller, credentials: await tlsCredentials(tls), where: { host: tls.address, port: tls.port }, uri: netUri('tls', tls.address) });
+    found.push({ kind: 'tls', tls: await openTlsDoor(tls), where: { host: tls.address, port: tls.port }, uri: netUri('tls', tls.address) });
   }
   return found;
 }
 
-async function unixDoor(path: string, mode: number, group: string, caller: Caller, log: Log): Promise<Door> {
+async function unixDoor(path: string, mode: number, group: string, kind: ListenerKind, log: Log): Promise<Door> {
   if (Buffer.byteLength(path) > 107) throw new Error(`${path}: a socket's path can have at most 107 bytes`);
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   await clearStaleSocket(path);
   return {
-    caller,
-    credentials: ServerCredentials.createInsecure(),
+    kind,
     where: { path },
     uri: () => `vnet+unix:///system?socket=${path}`,
     opened: async () => {
@@ -114,32 +111,31 @@ export function isAnswered(path: string): Promise<boolean> {
   });
 }
 
-async function tlsCredentials(tls: Config['tls']): Promise<ServerCredentials> {
-  const read = (path: string) => readFile(path).catch((error: Error) => { throw new Error(`cannot read TLS file: ${error.message}`); });
-  // Without a CA of our own Node would trust every public one.
-  const [ca, certificate, key] = await Promise.all([read(tls.ca), read(tls.certificate), read(tls.key)]);
-  return ServerCredentials.createSsl(ca, [{ private_key: key, cert_chain: certificate }], tls.requireClientCertificate);
-}
-
 function netUri(kind: 'tcp' | 'tls', address: string): (port: number) => string {
   return (port) => `vnet+${kind}://${address.includes(':') ? `[${address}]` : address}:${port}/system`;
 }
 
-async function openDoor(door: Door, furnish: Furnish, log: Log): Promise<Listener> {
+async function openDoor(door: Door, connections: Connections, furnish: Furnish, log: Log): Promise<Listener> {
   const server = new Server({
     'grpc.keepalive_time_ms': 20_000,
     'grpc.keepalive_timeout_ms': 10_000,
     'grpc.max_receive_message_length': 4 * 1024 * 1024,
     'grpc.enable_channelz': 0,
   });
-  furnish(server, door.caller);
-  const injector = server.createConnectionInjector(door.credentials);
+  furnish(server);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
   const accept = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    socket.on('error', (error) => log.debug({ err: error, listener: door.caller.listener }, 'connection broke'));
-    injector.injectConnection(socket);
+    socket.on('error', (error) => log.debug({ err: error, listener: door.kind }, 'connection broke'));
+    const connection = connections.add(door.kind, socket);
+    const inject = (inner: Socket) => {
+      connections.mark(connection, inner);
+      injector.injectConnection(inner);
+    };
+    if (door.tls === undefined) inject(socket);
+    else door.tls.secure(socket).then(inject, (error: unknown) => log.info({ err: error, peer: connection.peer }, 'TLS: a client was not let in'));
   });
   const port = await listen(accept, door);
   return { uri: door.uri(port), close: (graceMs, idle) => closeDoor(accept, server, sockets, graceMs, idle) };

@@ -1,5 +1,5 @@
 /**
- * Lives here: which gRPC services a caller finds: the driver, health and
+ * Lives here: which gRPC services a client finds: the driver, health and
  * reflection. Does not know: sockets.
  */
 import { existsSync } from 'node:fs';
@@ -7,20 +7,20 @@ import { dirname, join } from 'node:path';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
-import { NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
+import { NetworkDriverDefinition } from '../shared/gen/vnet/v1/network_driver.js';
+import type { Calls } from './calls.js';
+import type { Connections } from './connections.js';
 import { createDispatch } from './dispatch.js';
 import type { Furnish } from './listen.js';
-import type { Log } from './log.js';
-import type { Stopping } from './stopping.js';
 
 /** The protocol files, relative to the package's folder `proto`. */
 const protocol = ['vnet/v1/network_driver.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto'];
 
-/** What to put on each server: the driver for its caller, health, reflection. */
-export function createServices(driver: NetworkDriver, log: Log, stopping: Stopping): Furnish {
+/** What to put on each server: the driver, health, reflection. */
+export function createServices(calls: Calls, connections: Connections): Furnish {
   const reflection = new ReflectionService(loadProtocol());
-  return (server, caller) => {
-    const { definition, implementation } = createDispatch(driver, caller, log, stopping);
+  return (server) => {
+    const { definition, implementation } = createDispatch(calls, connections);
     server.addService(definition, implementation);
     reflection.addToServer(server);
     new HealthImplementation({ '': 'SERVING', [NetworkDriverDefinition.fullName]: 'SERVING' }).addToServer(server);

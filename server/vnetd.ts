@@ -8,6 +8,9 @@ import { pino } from 'pino';
 import { NetworkError } from '../shared/errors.js';
 import { version } from '../shared/version.js';
 import { ConfigError, loadConfig, type Config } from './config.js';
+import { createCallLog } from './call-log.js';
+import { Calls } from './calls.js';
+import { Connections } from './connections.js';
 import { openConfiguredDriver, type EmbeddedDriver } from './embed.js';
 import { openTestDriver } from './driver/test-driver.js';
 import { openListeners } from './listen.js';
@@ -70,8 +73,10 @@ async function serve(config: Config): Promise<number> {
   process.on('SIGHUP', () => log.info({}, 'SIGHUP: there is nothing to read again; restart to read the configuration'));
   let opened: EmbeddedDriver | undefined;
   try {
-    opened = await openDriver(config, log);
-    const listeners = await openListeners(config, createServices(opened.driver, log, stopping), log);
+    const { driver } = opened = await openDriver(config, log);
+    const connections = new Connections();
+    const calls = new Calls({ driverFor: () => driver, observers: [createCallLog(log)], log, stopping });
+    const listeners = await openListeners(config, connections, createServices(calls, connections), log);
     await notifySystemd('--ready', `--status=serving ${listeners.length} sockets`);
     log.info({ version, driver: config.driver }, 'ready');
     const signal = await ended;

@@ -1,0 +1,33 @@
+/**
+ * Lives here: every key of vnetd.toml: what it may be, and which part of the
+ * configuration it sets. Does not know: defaults, files.
+ */
+
+/** Says what is allowed instead of a value, or gives it in the form the daemon uses. */
+export type Check = (value: unknown) => { value: unknown } | { allowed: string };
+
+const text: Check = (value) => (typeof value === 'string' && !/\p{Cc}/u.test(value) ? { value } : { allowed: 'a text on one line' });
+const path: Check = (value) => (typeof value === 'string' && /^\/\P{Cc}*$/u.test(value) ? { value } : { allowed: 'an absolute path' });
+const yesNo: Check = (value) => (typeof value === 'boolean' ? { value } : { allowed: 'true or false' });
+const port: Check = (value) => (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65535
+  ? { value } : { allowed: 'a port number from 0 (any free one) to 65535' });
+const account: Check = (value) => (typeof value === 'string' && /^([a-z_][a-z0-9_-]*\$?)?$/i.test(value)
+  ? { value } : { allowed: 'the name of an account' });
+const oneOf = (...words: string[]): Check => (value) =>
+  (words.includes(value as string) ? { value } : { allowed: words.map((word) => `"${word}"`).join(', ') });
+
+/** Every key of the file, by table: the place in Config that it sets, and what it may be. */
+export const keys: Record<string, Record<string, [field: string, check: Check]>> = {
+  '': { driver: ['driver', oneOf('host', 'test')] },
+  unix: {
+    socket: ['socket', path], group: ['group', account], readonly: ['readonly', yesNo], readonly_socket: ['readonlySocket', path],
+  },
+  tcp: { enabled: ['enabled', yesNo], address: ['address', text], port: ['port', port] },
+  tls: {
+    enabled: ['enabled', yesNo], address: ['address', text], port: ['port', port], certificate: ['certificate', path],
+    key: ['key', path], ca: ['ca', path], require_client_certificate: ['requireClientCertificate', yesNo],
+  },
+  dnsmasq: { user: ['user', account], resolv_conf: ['resolvConf', path] },
+  firewall: { backend: ['backend', oneOf('auto', 'nftables', 'iptables', 'none')], accept_in_foreign: ['acceptInForeign', yesNo] },
+  log: { level: ['level', oneOf('debug', 'info', 'warn', 'error')] },
+};
