@@ -6,7 +6,7 @@
  *             VNET_CHECKSUM                     the checksum is completed
  *
  * It is there with every firewall, comes with the first network that needs it
- * and goes with the last. A file that a boot clears says that it was made, so
+ * and goes after the last. A file that a boot clears says that it was made, so
  * that a later daemon misses it. Does not know: tc, what a network permits.
  */
 import { access, rm } from 'node:fs/promises';
@@ -26,7 +26,9 @@ export interface Checksums {
   /** A network stood already when this process began, and may need it. */
   adopt(plan: NetworkPlan): void;
   /** A network needs it no more. */
-  release(plan: NetworkPlan): Promise<void>;
+  release(plan: NetworkPlan): void;
+  /** Takes the rule away if no network needs it. */
+  tidy(): Promise<void>;
   /** Whether the rule was made, and completes them. */
   completes(): boolean;
   /** A firewall whose rules include this one, so that it comes back as they do. */
@@ -63,11 +65,14 @@ class IptablesChecksums implements Checksums {
       this.users.add(uuid);
       if (this.made === true) return;
       try {
+        // Without a mark there is nothing that could be in the way.
+        const known = await this.isMarked();
         await replaceFile(this.mark, '', 0o600);
-        await this.change(renderFill);
+        await (known ? this.change(renderFill) : this.restore(renderFill(undefined)));
         this.made = true;
       } catch (error) {
         await rm(this.mark, { force: true });
+        this.made = false;
         if (!this.warned) this.log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the host has neither the kernel module act_csum and the program tc, nor xt_CHECKSUM and iptables');
         this.warned = true;
       }
@@ -78,9 +83,12 @@ class IptablesChecksums implements Checksums {
     this.users.add(uuid);
   }
 
-  release({ uuid }: NetworkPlan): Promise<void> {
+  release({ uuid }: NetworkPlan): void {
+    this.users.delete(uuid);
+  }
+
+  tidy(): Promise<void> {
     return this.serial(async () => {
-      this.users.delete(uuid);
       if (this.users.size > 0 || !await this.isMade()) return;
       await this.change(renderEnd);
       await rm(this.mark, { force: true });
@@ -100,6 +108,7 @@ class IptablesChecksums implements Checksums {
       require: () => firewall.require(),
       update: (before, after) => firewall.update(before, after),
       remove: (plan) => firewall.remove(plan),
+      tidy: () => firewall.tidy(),
       holdsAny: () => firewall.holdsAny(),
       apply: async (plans) => {
         await firewall.apply(plans);
@@ -116,7 +125,11 @@ class IptablesChecksums implements Checksums {
 
   /** Whether the rule was made, by this daemon or an earlier one. */
   private async isMade(): Promise<boolean> {
-    return this.made ??= await access(this.mark).then(() => true, () => false);
+    return this.made ??= await this.isMarked();
+  }
+
+  private isMarked(): Promise<boolean> {
+    return access(this.mark).then(() => true, () => false);
   }
 
   /** Whether somebody has taken the rule away. */
@@ -126,7 +139,11 @@ class IptablesChecksums implements Checksums {
 
   private async change(render: (chains: Chains | undefined) => string): Promise<void> {
     const input = render(await this.look());
-    if (input !== '') await this.commands.run('iptables-restore', ['--noflush', `--wait=${lockTimeoutSeconds}`], { input });
+    if (input !== '') await this.restore(input);
+  }
+
+  private async restore(input: string): Promise<void> {
+    await this.commands.run('iptables-restore', ['--noflush', `--wait=${lockTimeoutSeconds}`], { input });
   }
 
   private async look(): Promise<Chains | undefined> {

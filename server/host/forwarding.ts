@@ -27,8 +27,10 @@ export interface Forwarding {
   hold(plan: NetworkPlan): Promise<void>;
   /** A network that stands needs it; an earlier daemon has seen to that. */
   adopt(plan: NetworkPlan): void;
-  /** A network is gone. With the last one that needed it, the settings are put back. */
-  release(plan: NetworkPlan): Promise<void>;
+  /** A network is gone. */
+  release(plan: NetworkPlan): void;
+  /** Puts the settings back that no network needs any more. */
+  tidy(): Promise<void>;
 }
 
 const families = ['ipv4', 'ipv6'] as const;
@@ -83,22 +85,19 @@ class HostForwarding implements Forwarding {
     this.adopt(plan);
     const needed = forwardedFamilies(plan);
     for (const family of needed) await this.serial(() => this.turnOn(family));
-    await this.drop(plan.uuid, families.filter((family) => !needed.includes(family)));
+    for (const family of families) if (!needed.includes(family)) this.users[family].delete(plan.uuid);
   }
 
   adopt(plan: NetworkPlan): void {
     for (const family of forwardedFamilies(plan)) this.users[family].add(plan.uuid);
   }
 
-  release({ uuid }: NetworkPlan): Promise<void> {
-    return this.drop(uuid, families);
+  release({ uuid }: NetworkPlan): void {
+    for (const family of families) this.users[family].delete(uuid);
   }
 
-  private async drop(uuid: string, dropped: readonly Family[]): Promise<void> {
-    for (const family of dropped) {
-      this.users[family].delete(uuid);
-      if (this.users[family].size === 0 && this.before[family] !== undefined) await this.serial(() => this.putBack(family));
-    }
+  async tidy(): Promise<void> {
+    for (const family of families) if (this.before[family] !== undefined) await this.serial(() => this.putBack(family));
   }
 
   private async turnOn(family: Family): Promise<void> {
@@ -115,7 +114,7 @@ class HostForwarding implements Forwarding {
 
   private async putBack(family: Family): Promise<void> {
     const before = this.before[family];
-    // Another network may have come while this waited.
+    // A network may have come while this waited.
     if (before === undefined || this.users[family].size > 0) return;
     const why = await this.reasonToKeep(family);
     if (why === undefined) {

@@ -4,9 +4,10 @@
  */
 import type { NetworkPlan } from '../driver/host.js';
 import type { Log } from '../log.js';
-import type { Commands, Following } from './command.js';
+import type { Commands } from './command.js';
 import type { Tell } from './events.js';
 import { ownBridges } from './link.js';
+import { openListening, type Listening } from './listening.js';
 
 /** Who keeps an eye on bridges. */
 export interface LinkWatch {
@@ -34,18 +35,25 @@ export function openLinkWatch(commands: Commands, tell: Tell, log: Log): LinkWat
 class BridgeWatch implements LinkWatch {
   /** By the bridge's name. */
   private readonly guarded = new Map<string, NetworkPlan>();
-  private source: Following | undefined;
-  private opening: Promise<void> | undefined;
+  private readonly listening: Listening;
   private timer: NodeJS.Timeout | undefined;
   private checking: Promise<void> = Promise.resolve();
   private closed = false;
 
-  constructor(private readonly commands: Commands, private readonly tell: Tell, private readonly log: Log) {}
+  constructor(private readonly commands: Commands, private readonly tell: Tell, private readonly log: Log) {
+    this.listening = openListening({
+      commands, log, what: 'removals of bridges',
+      source: async () => ({ tool: 'ip', argv: ['-oneline', 'monitor', 'link'] }),
+      onLine: (line) => { if (this.guarded.has(removal.exec(line)?.[1] ?? '')) this.soon(settleMs); },
+      // What happened before was not heard.
+      onBegun: () => this.soon(retryMs),
+    });
+  }
 
   guard(plan: NetworkPlan): void {
     if (this.closed) return;
     this.guarded.set(plan.bridge, plan);
-    this.opening ??= this.open();
+    this.listening.start();
   }
 
   release({ bridge, uuid }: NetworkPlan): void {
@@ -56,29 +64,7 @@ class BridgeWatch implements LinkWatch {
     this.closed = true;
     this.guarded.clear();
     clearTimeout(this.timer);
-    await this.opening;
-    this.source?.close();
-    await Promise.all([this.source?.ended, this.checking]);
-  }
-
-  /** Begins to listen, and looks once after that: what happened before was not heard. */
-  private async open(): Promise<void> {
-    try {
-      const source = await this.commands.follow('ip', ['-oneline', 'monitor', 'link'], (line) => {
-        if (this.guarded.has(removal.exec(line)?.[1] ?? '')) this.soon(settleMs);
-      });
-      this.source = source;
-      void source.ended.then((words) => this.reopen(words));
-      this.soon(retryMs);
-    } catch (error) {
-      this.reopen(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  private reopen(words: string): void {
-    if (this.closed) return;
-    this.log.warn({ words }, 'removals of bridges cannot be heard for a moment: listening again');
-    setTimeout(() => { this.opening = this.closed ? undefined : this.open(); }, retryMs).unref();
+    await Promise.all([this.listening.close(), this.checking]);
   }
 
   private soon(delayMs: number): void {

@@ -11,8 +11,9 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { isManaged } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
 import type { Log } from '../log.js';
+import { openAftercare, type Aftercare } from './aftercare.js';
 import { openBridges, refuseTakenName, type Bridges } from './bridges.js';
-import { openChecksums } from './checksums.js';
+import { openChecksums, type Checksums } from './checksums.js';
 import { openCommands, type Commands, type Tool } from './command.js';
 import { diagnose } from './doctor/diagnose.js';
 import type { Patient } from './doctor/read.js';
@@ -55,6 +56,11 @@ export interface LinuxHostOptions {
   firewall?: FirewallChoice;
   /** Let networks pass in other programs' firewalls that have a place for it (Docker's DOCKER-USER); not unless given. */
   acceptInForeign?: boolean;
+  /**
+   * How long what networks share outlives the last one that needs it, in
+   * milliseconds; two seconds unless given. 0: it goes with it.
+   */
+  lingerMs?: number;
   /** Where sysfs is; /sys unless given. */
   sysFolder?: string;
   log: Log;
@@ -73,6 +79,7 @@ interface Parts {
   events: HostEvents;
   warnings: Warnings;
   forwarding: Forwarding;
+  checksums: Checksums;
   bridges: Bridges;
   dnsmasq: Dnsmasq;
   traffic: Traffic;
@@ -85,7 +92,7 @@ interface Parts {
 
 /** Opens the Linux host in the network namespace of this process. Networks that stand are left alone. */
 export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
-  const { varFolder, runFolder, resolvConf, log, sysFolder = '/sys', commands = openCommands(options.toolPaths) } = options;
+  const { varFolder, runFolder, resolvConf, log, lingerMs = 2000, sysFolder = '/sys', commands = openCommands(options.toolPaths) } = options;
   const events = openHostEvents();
   const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log, tell: events.tell });
   try {
@@ -97,7 +104,7 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
       for (const { uuid } of plans) events.tell({ kind: 'repaired', network: uuid, what: 'firewall rules' });
     });
     return new LinuxHost({
-      commands, firewall, watch, events, dnsmasq, sysFolder, log,
+      commands, firewall, watch, events, checksums, dnsmasq, sysFolder, log,
       links: openLinkWatch(commands, events.tell, log),
       warnings: openWarnings(commands, log, ['firewalld', ...(accept ? ['Docker'] : [])]),
       forwarding: await openForwarding(runFolder, commands, log),
@@ -106,7 +113,7 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
       proxy: openProxy({ commands, log, memory: join(runFolder, 'proxy.json'), leases: (plan) => dnsmasq.leases(plan) }),
       ports: openPorts(commands, log, sysFolder),
       patient: { commands, tools: ['ip', 'ss', ...firewall.tools, 'dnsmasq', 'tc'], dnsmasqFolder: join(varFolder, 'dnsmasq'), dnsmasqUser: options.dnsmasqUser },
-    });
+    }, lingerMs);
   } catch (error) {
     dnsmasq.close();
     throw error;
@@ -117,7 +124,13 @@ class LinuxHost implements Host {
   /** Read once for the many networks that start together: the more there are, the longer it takes. */
   private readonly surroundings = openShared(() => Promise.all([readInterfaces(), readRoutes()]));
 
-  constructor(private readonly parts: Parts) {}
+  private readonly aftercare: Aftercare;
+  private observed = false;
+
+  constructor(private readonly parts: Parts, lingerMs: number) {
+    const { firewall, forwarding, checksums, log } = parts;
+    this.aftercare = openAftercare(() => together(firewall.tidy(), forwarding.tidy(), checksums.tidy()), lingerMs, log);
+  }
 
   probe(): Promise<HostReport> {
     return probeLinux(this.parts.commands, this.parts.firewall);
@@ -139,11 +152,12 @@ class LinuxHost implements Host {
     const back = openWayBack(log);
     try {
       back.push('firewall', () => firewall.remove(plan));
-      back.push('forwarding', () => forwarding.release(plan));
+      back.push('forwarding', async () => forwarding.release(plan));
       const guarded = firewall.apply([plan]);
       await together(guarded, this.serve(plan, rendered, guarded, back), forwarding.hold(plan));
     } catch (error) {
       await back.go();
+      await this.aftercare.due().catch((other: unknown) => log.warn({ err: other }, 'the way back from a failed start left something'));
       throw error;
     }
     watch.guard(plan);
@@ -166,8 +180,9 @@ class LinuxHost implements Host {
     const { dnsmasq, traffic, proxy, forwarding, links } = this.parts;
     if (!isManaged(plan.definition)) return;
     links.release(plan);
-    const steps = [dnsmasq.stop(plan, options), this.removeGuarded(plan), traffic.remove(plan), proxy.remove(plan), forwarding.release(plan)];
-    const results = await Promise.allSettled(steps);
+    forwarding.release(plan);
+    const steps = [dnsmasq.stop(plan, options), this.removeGuarded(plan), traffic.remove(plan), proxy.remove(plan)];
+    const results = [...await Promise.allSettled(steps), ...await Promise.allSettled([this.aftercare.due()])];
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length === 0) return;
     const words = failures.map((failure) => (failure instanceof Error ? failure.message : String(failure)));
@@ -196,6 +211,9 @@ class LinuxHost implements Host {
   private async standing(plans: NetworkPlan[]): Promise<Standing[]> {
     const standing = await this.look(plans);
     await Promise.all(plans.map((plan, index) => this.adopt(plan, standing[index]!)));
+    // An earlier daemon may have been killed before it could take away what no network needs.
+    if (!this.observed) await this.aftercare.due();
+    this.observed = true;
     return standing;
   }
 
@@ -238,7 +256,10 @@ class LinuxHost implements Host {
     watch.guard(plan);
   }
 
-  update: Host['update'] = (before, after) => updateNetwork(this.parts, before, after);
+  update: Host['update'] = async (before, after) => {
+    await updateNetwork(this.parts, before, after);
+    await this.aftercare.due();
+  };
 
   preview: Host['preview'] = (before, after) => previewNetwork(this.parts, before, after);
 
@@ -260,6 +281,7 @@ class LinuxHost implements Host {
   async close(): Promise<void> {
     const { watch, links, warnings, proxy, dnsmasq, events } = this.parts;
     await Promise.all([watch.close(), links.close(), warnings.close(), proxy.close()]);
+    await this.aftercare.close();
     dnsmasq.close();
     events.close();
   }

@@ -13,7 +13,8 @@ import { addressToNumber, lastAddress, numberToAddress, subnetContains } from '.
 import { familyOfIp, subnetOfIp } from '../../shared/definition/index.js';
 import type { HostLease, NetworkPlan } from '../driver/host.js';
 import type { Log } from '../log.js';
-import { CommandError, type Commands, type Following } from './command.js';
+import { CommandError, type Commands } from './command.js';
+import { openListening, type Listening } from './listening.js';
 import { openRemembered, type Remembered } from './remembered.js';
 import { safeAddress, safeInterface } from './safe-text.js';
 import { openTurns } from './turns.js';
@@ -48,9 +49,6 @@ const mostUnseen = 256n;
 /** How long what is heard is let run on before anything is done about it; a lease is written meanwhile. */
 const settleMs = 200;
 
-/** How long until listening is tried again. */
-const retryMs = 1000;
-
 /** A line of `ip monitor neigh` about one who is there. */
 const neighbour = /^(?:\[NEIGH\])?([0-9a-f:]+) dev (\S+) (?:.* )?lladdr /i;
 
@@ -64,13 +62,20 @@ class KernelProxy implements Proxy {
   private readonly learning = new Map<string, { plan: NetworkPlan; seen: Set<string> }>();
   /** One change after another. */
   private readonly serial = openTurns();
-  private source: Following | undefined;
-  private opening: Promise<void> | undefined;
+  private readonly listening: Listening;
   private readonly waiting = new Set<string>();
   private timer: NodeJS.Timeout | undefined;
   private closed = false;
 
-  constructor(private readonly options: ProxyOptions, private readonly remembered: Remembered) {}
+  constructor(private readonly options: ProxyOptions, private readonly remembered: Remembered) {
+    const { commands, log } = options;
+    this.listening = openListening({
+      commands, log, what: 'new addresses of guests',
+      source: async () => ({ tool: 'ip', argv: ['-6', 'monitor', 'neigh'] }),
+      onLine: (line) => this.hear(line),
+      onBegun: () => { for (const bridge of this.learning.keys()) this.soon(bridge); },
+    });
+  }
 
   async apply(plan: NetworkPlan): Promise<void> {
     const { proxy } = plan.definition;
@@ -86,7 +91,7 @@ class KernelProxy implements Proxy {
   adopt(plan: NetworkPlan): void {
     if (!plan.definition.proxy?.ndp || this.closed || this.learning.has(plan.bridge)) return;
     this.learning.set(plan.bridge, { plan, seen: new Set() });
-    this.opening ??= this.open();
+    this.listening.start();
     this.soon(plan.bridge);
   }
 
@@ -94,7 +99,7 @@ class KernelProxy implements Proxy {
     const { proxy } = plan.definition;
     if (proxy === undefined) return;
     this.learning.delete(plan.bridge);
-    if (this.learning.size === 0) this.source?.close();
+    if (this.learning.size === 0) this.listening.stop();
     await this.serial(async () => {
       if (proxy.ndp) await this.tell('delete', plan, await this.answered(plan));
     });
@@ -104,29 +109,7 @@ class KernelProxy implements Proxy {
   async close(): Promise<void> {
     this.closed = true;
     clearTimeout(this.timer);
-    await this.opening;
-    this.source?.close();
-    await Promise.all([this.source?.ended, this.serial(async () => undefined)]);
-  }
-
-  /** Begins to listen to who is seen on bridges. */
-  private async open(): Promise<void> {
-    try {
-      const source = await this.options.commands.follow('ip', ['-6', 'monitor', 'neigh'], (line) => this.hear(line));
-      this.source = source;
-      void source.ended.then((words) => this.reopen(words));
-      for (const bridge of this.learning.keys()) this.soon(bridge);
-    } catch (error) {
-      this.reopen(error instanceof Error ? error.message : String(error));
-    }
-  }
-
-  private reopen(words: string): void {
-    this.source = undefined;
-    this.opening = undefined;
-    if (this.closed || this.learning.size === 0) return;
-    this.options.log.warn({ words }, 'new addresses of guests cannot be heard of for a moment: listening again');
-    setTimeout(() => { if (!this.closed && this.learning.size > 0) this.opening ??= this.open(); }, retryMs).unref();
+    await Promise.all([this.listening.close(), this.serial(async () => undefined)]);
   }
 
   private hear(line: string): void {

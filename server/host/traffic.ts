@@ -12,7 +12,6 @@ import type { Checksums } from './checksums.js';
 import { CommandError, type Commands } from './command.js';
 import { openGathering } from './gather.js';
 import { safeInterface } from './safe-text.js';
-import { together } from './undo.js';
 import { changeLines, linesDiffer } from './update/queues.js';
 
 /** What tc does for networks. */
@@ -70,7 +69,10 @@ export function openTraffic(commands: Commands, checksums: Checksums): Traffic {
     adopt: (plan) => {
       if (answersDhcp(plan)) checksums.adopt(plan);
     },
-    remove: (plan) => together(removeBandwidth(commands, plan), checksums.release(plan)),
+    remove: async (plan) => {
+      checksums.release(plan);
+      await removeBandwidth(commands, plan);
+    },
     lacks: () => (completes || checksums.completes() ? [] : ['act_csum']),
   };
 }

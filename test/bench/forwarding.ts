@@ -14,8 +14,10 @@ const many = { vnet: 500, libvirt: 100 } as const;
 const rounds = 15;
 
 /** What is measured, by the name a side knows it under. */
-const loads = { packets: 'packets of 64 bytes a second', tcp: 'TCP throughput', latency: 'median round trip', tail: '90th percentile of the round trip' } as const;
+const loads = { packets: 'packets of 64 bytes a second', tcp: 'TCP throughput', latency: 'round trip' } as const;
 type Load = keyof typeof loads;
+
+const units: Record<Load, string> = { packets: '/s', tcp: 'bit/s', latency: 'µs' };
 
 /** How much more or less it may be with many networks, in percent. */
 const mostPercent = 5;
@@ -57,7 +59,7 @@ async function compareLoad(kind: keyof typeof many, load: Load, one: Side, other
   const percent = 100 * median(ratios);
   const name = `forwarding, ${loads[load]}, ${kind}`;
   return [
-    { name: `${name}, 1 network up`, value: median(withOne), unit: load === 'tcp' ? 'bit/s' : load === 'packets' ? '/s' : 'ms' },
+    { name: `${name}, 1 network up`, value: median(withOne), unit: units[load] },
     { name: `${name}, ${many[kind]} networks up against 1`, value: percent, unit: '%' },
     ...(kind === 'vnet' ? [{ name: `${name}, difference`, value: Math.abs(100 - percent), unit: '%', limit: mostPercent }] : []),
   ];

@@ -84,6 +84,9 @@ export async function openLab(): Promise<Lab> {
     };
     await namespace('outside', 'up0');
     await namespace('elsewhere', 'up1');
+    // The kernel gives them their own addresses when it has seen that the cable is live, which may take it a second.
+    await until('the uplinks have settled', async () => (await Promise.all(['up0', 'up1'].map((uplink) => runProgram('ip', ['-o', '-6', 'addr', 'show', 'dev', uplink, 'scope', 'link']))))
+      .every((text) => text !== ''));
     await runProgram('ip', ['-batch', '-'], `route add default via ${addresses.outside.ipv4}\nroute add default via ${addresses.outside.ipv6}\n`);
     const opened = async (name: string) => {
       const place = await openPlace(name);

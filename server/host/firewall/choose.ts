@@ -79,6 +79,10 @@ class Successor implements Firewall {
     await together(...[this.chosen, ...this.former ?? []].map((each) => each.remove(plan)));
   }
 
+  async tidy(): Promise<void> {
+    await together(...[this.chosen, ...this.former ?? []].map((each) => each.tidy()));
+  }
+
   async present(plans: readonly NetworkPlan[]): Promise<boolean[]> {
     this.former ??= (await Promise.all(this.others.map(async (each) => await holds(each) ? [each] : []))).flat();
     return this.chosen.present(plans);

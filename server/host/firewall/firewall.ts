@@ -32,6 +32,9 @@ export interface Firewall {
   /** Takes away a network's rules, or what is left of them. */
   remove(plan: NetworkPlan): Promise<void>;
 
+  /** Takes away what all networks share if none is guarded. */
+  tidy(): Promise<void>;
+
   /** For each network, whether all its rules are there, as they were when they were last looked at. Only reads. */
   present(plans: readonly NetworkPlan[]): Promise<boolean[]>;
 

@@ -56,6 +56,9 @@ class Iptables implements Firewall {
     await this.change([plan].filter(isGuarded), () => []);
   }
 
+  /** What is shared goes in the transaction with the last network's rules. */
+  async tidy(): Promise<void> {}
+
   present(plans: readonly NetworkPlan[]): Promise<boolean[]> {
     if (!plans.some(isGuarded)) return Promise.resolve(plans.map(() => true));
     return this.serial(async () => {

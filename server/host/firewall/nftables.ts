@@ -99,22 +99,23 @@ class Nftables implements Firewall {
     return this.serial(async () => {
       const done = this.baseStands !== false && await this.attempt(plans.map(renderRemoval).join(''));
       for (const { uuid } of plans) this.guarded.delete(uuid);
-      // As long as others are guarded the table stays, and there is nothing to look for.
-      if (this.baseStands === false || (done && this.guarded.size > 0)) return;
+      if (done || this.baseStands === false) return;
       const stands = await this.look();
+      const rest = stands === undefined ? '' : plans.map((plan) => renderRest(stands, plan)).join('');
       if (stands === undefined) this.baseStands = false;
-      else await this.unloadRest(plans, stands, done);
+      else if (rest !== '') await this.transact(rest);
     });
   }
 
-  private async unloadRest(plans: readonly NetworkPlan[], stands: Ruleset, done: boolean): Promise<void> {
-    if (isEmptyWithout(stands, plans)) {
-      await this.transact(renderEnd());
+  tidy(): Promise<void> {
+    return this.serial(async () => {
+      if (this.guarded.size > 0 || this.baseStands === false) return;
+      const stands = await this.look();
+      // Chains of networks that this process knows nothing of are somebody's.
+      if (stands !== undefined && !isEmpty(stands)) return;
+      if (stands !== undefined) await this.transact(renderEnd());
       this.baseStands = false;
-      return;
-    }
-    const rest = done ? '' : plans.map((plan) => renderRest(stands, plan)).join('');
-    if (rest !== '') await this.transact(rest);
+    });
   }
 
   present(plans: readonly NetworkPlan[]): Promise<boolean[]> {
@@ -202,8 +203,7 @@ function renderRest(stands: Ruleset, { uuid }: NetworkPlan): string {
   return renderDeletion(elements, names);
 }
 
-/** Whether the table has no network's chain but perhaps these ones'. */
-function isEmptyWithout({ chains }: Ruleset, plans: readonly NetworkPlan[]): boolean {
-  const passed = new Set([...Object.keys(baseRules), ...plans.flatMap(({ uuid }) => maps.map((map) => chainName(map, uuid)))]);
-  return [...chains.keys()].every((name) => passed.has(name));
+/** Whether the table has no network's chain. */
+function isEmpty({ chains }: Ruleset): boolean {
+  return [...chains.keys()].every((name) => Object.hasOwn(baseRules, name));
 }

@@ -28,6 +28,7 @@ export function openNone(hint: string): Firewall {
       if (needsRules(after)) await refuse();
     },
     remove: async () => undefined,
+    tidy: async () => undefined,
     present: async (plans) => plans.map((plan) => !needsRules(plan)),
     holdsAny: async () => false,
     notice: refuse,

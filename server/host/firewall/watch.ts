@@ -5,7 +5,8 @@
  */
 import type { NetworkPlan } from '../../driver/host.js';
 import type { Log } from '../../log.js';
-import type { Commands, Following } from '../command.js';
+import type { Commands, Tool } from '../command.js';
+import { openListening, type Listening } from '../listening.js';
 import type { Firewall } from './firewall.js';
 import { policyOf } from './policy.js';
 
@@ -41,8 +42,9 @@ export function openWatch(firewall: Firewall, commands: Commands, log: Log, onRe
 
 class RuleWatch implements Watch {
   private readonly guarded = new Map<string, NetworkPlan>();
-  private source: Following | undefined;
-  private opening: Promise<void> | undefined;
+  private readonly listening: Listening;
+  /** What is heard of our rules. */
+  private concerns = /^/;
   /** How often to look where there is nothing to listen to. */
   private lookEveryMs: number | undefined;
   /** No look before this time. */
@@ -55,14 +57,22 @@ class RuleWatch implements Watch {
   private closed = false;
 
   constructor(
-    private readonly firewall: Firewall, private readonly commands: Commands, private readonly log: Log,
+    private readonly firewall: Firewall, commands: Commands, private readonly log: Log,
     private readonly onRepaired: (plans: readonly NetworkPlan[]) => void,
-  ) {}
+  ) {
+    this.listening = openListening({
+      commands, log, what: 'changes of the firewall',
+      source: () => this.findSource(),
+      onLine: (line) => { if (this.concerns.test(line)) this.soon(settleMs); },
+      // What happened before was not heard.
+      onBegun: () => this.soon(retryMs),
+    });
+  }
 
   guard(plan: NetworkPlan): void {
     if ((policyOf(plan) === undefined && plan.definition.bridge?.zone === undefined) || this.closed) return;
     this.guarded.set(plan.uuid, plan);
-    this.opening ??= this.open();
+    this.listening.start();
   }
 
   release({ uuid }: NetworkPlan): void {
@@ -73,36 +83,19 @@ class RuleWatch implements Watch {
     this.closed = true;
     this.guarded.clear();
     clearTimeout(this.timer);
-    await this.opening;
-    this.source?.close();
-    await Promise.all([this.source?.ended, this.checking]);
+    await Promise.all([this.listening.close(), this.checking]);
   }
 
-  /** Begins to listen, and looks once after that: what happened before was not heard. */
-  private async open(): Promise<void> {
-    try {
-      const notice = await this.firewall.notice();
-      if (this.closed) return;
-      this.lookEveryMs = notice.everyMs;
-      if (!('tool' in notice)) {
-        this.soon(notice.everyMs);
-        return;
-      }
-      const source = await this.commands.follow(notice.tool, notice.argv, (line) => {
-        if (notice.concerns.test(line)) this.soon(settleMs);
-      });
-      this.source = source;
-      void source.ended.then((words) => this.reopen(words));
-      this.soon(retryMs);
-    } catch (error) {
-      this.reopen(error instanceof Error ? error.message : String(error));
+  /** The program that tells of changes, if the firewall has one; else it is looked at from time to time. */
+  private async findSource(): Promise<{ tool: Tool; argv: readonly string[] } | undefined> {
+    const notice = await this.firewall.notice();
+    this.lookEveryMs = notice.everyMs;
+    if ('tool' in notice) {
+      this.concerns = notice.concerns;
+      return notice;
     }
-  }
-
-  private reopen(words: string): void {
-    if (this.closed) return;
-    this.log.warn({ words }, 'changes of the firewall cannot be heard for a moment: listening again');
-    setTimeout(() => { this.opening = this.closed ? undefined : this.open(); }, retryMs).unref();
+    this.soon(notice.everyMs);
+    return undefined;
   }
 
   /** Looks after this long, if not sooner. */

@@ -49,6 +49,7 @@ export function besideNeighbours(firewall: Firewall, neighbours: readonly Neighb
       await firewall.remove(plan);
       if (beside.status === 'rejected') throw beside.reason;
     },
+    tidy: () => firewall.tidy(),
     holdsAny: () => firewall.holdsAny(),
     async present(plans) {
       if (plans.length === 0) return [];

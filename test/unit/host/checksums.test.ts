@@ -41,12 +41,15 @@ const chain = { chain: { name: 'POSTROUTING', hook: 'postrouting', policy: 'acce
 
 describe('the rule that completes checksums', () => {
   it('comes with the first network and goes with the last', async () => {
-    const { runs, checksums } = door(['', stands]);
+    const { runs, checksums } = door([stands]);
     for (const plan of [one, two]) await checksums.need(plan);
-    await checksums.release(one);
+    checksums.release(one);
+    await checksums.tidy();
     expect([runs, await isMarked()]).toEqual([[made], true]);
-    await checksums.release(two);
-    await checksums.release(two);
+    checksums.release(two);
+    await checksums.tidy();
+    checksums.release(two);
+    await checksums.tidy();
     expect([runs, await isMarked()]).toEqual([[made, gone], false]);
   });
 
@@ -55,7 +58,8 @@ describe('the rule that completes checksums', () => {
       await writeFile(mark, '');
       const { runs, checksums } = door([stands]);
       if (adopted) checksums.adopt(one);
-      await checksums.release(one);
+      checksums.release(one);
+      await checksums.tidy();
       expect([runs, await isMarked()]).toEqual([[gone], false]);
     }
   });
@@ -82,9 +86,11 @@ describe('the rule that completes checksums', () => {
 
   it('is not looked for by a network that never needed it, and not removed if there is none', async () => {
     const { runs, checksums } = door(['']);
-    await checksums.release(one);
+    checksums.release(one);
+    await checksums.tidy();
     checksums.adopt(one);
-    await checksums.release(one);
+    checksums.release(one);
+    await checksums.tidy();
     expect(runs).toEqual([]);
   });
 
@@ -92,9 +98,10 @@ describe('the rule that completes checksums', () => {
     ['nothing is in it', [chain], true], ['there is a rule', [chain, { rule: {} }], false],
     ['it drops', [{ chain: { ...chain.chain, policy: 'drop' } }], false], ['there is a chain of its own', [chain, { chain: { name: 'MINE' } }], false],
   ])('leaves a table of iptables behind unless %s', async (_, listed, swept) => {
-    const { runs, checksums } = door(['', stands], listed);
+    const { runs, checksums } = door([stands], listed);
     await checksums.need(one);
-    await checksums.release(one);
+    checksums.release(one);
+    await checksums.tidy();
     expect(runs.slice(2)).toEqual(swept ? [['nft', 'delete chain ip mangle POSTROUTING\ndelete table ip mangle\n']] : []);
   });
 });

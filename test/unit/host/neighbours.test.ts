@@ -76,7 +76,7 @@ it.each([['iptables', ['own', 'beside', 'beside gone', 'own gone']], ['nftables'
     const done: string[] = [];
     const say = (what: string) => async () => void done.push(what);
     const firewall: Firewall = {
-      name, tools: [], require: say('require'), apply: say('own'), update: say('own'), remove: say('own gone'), present: async () => [true], holdsAny: async () => false,
+      name, tools: [], require: say('require'), apply: say('own'), update: say('own'), remove: say('own gone'), tidy: say('tidied'), present: async () => [true], holdsAny: async () => false,
       notice: async () => ({ tool: 'nft', argv: ['monitor'], concerns: /\bvnet\b/ }),
     };
     const neighbour: Neighbour = { concerns: /\bPLACE\b/, apply: say('beside'), remove: say('beside gone'), present: async () => [false], lookEveryMs: async () => 7 };

@@ -78,13 +78,24 @@ describe('the nftables firewall', () => {
     expect(transactions[1]).toBe(`${maps.map((map) => `delete element inet vnet ${map} { "virbr0" }\n`).join('')}${renderNetwork(nat)}`);
   });
 
-  it('removes a network and leaves the others without looking at them, and removes the table with the last', async () => {
+  it('removes a network and leaves the others without looking at them, and removes the table after the last', async () => {
     const { transactions, firewall } = recorder([listing([nat]), listing([])]);
     await firewall.apply([isolated]);
     await firewall.remove(nat);
     await firewall.remove(isolated);
+    await firewall.tidy();
+    await firewall.tidy();
     await firewall.remove(isolated);
     expect(transactions.slice(2)).toEqual([renderRemoval(nat), renderRemoval(isolated), 'list', renderEnd()]);
+  });
+
+  it('leaves the table as long as there is a network, its own or one that it does not know', async () => {
+    const { transactions, firewall } = recorder([listing([]), listing([nat])]);
+    await firewall.apply([isolated]);
+    await firewall.tidy();
+    await firewall.remove(isolated);
+    await firewall.tidy();
+    expect(transactions.slice(2)).toEqual([renderRemoval(isolated), 'list']);
   });
 
   it('removes what is left of a network', async () => {

@@ -51,7 +51,7 @@ function kernelWithout(...words: string[]): Commands & { calls: [Tool, string][]
 /** What is left to iptables: the bridges. */
 function recorder(): Checksums & { needed: string[] } {
   const needed: string[] = [];
-  return { needed, need: async ({ bridge }) => void needed.push(bridge), adopt: () => undefined, release: async () => undefined, completes: () => false, beside: (firewall) => firewall };
+  return { needed, need: async ({ bridge }) => void needed.push(bridge), adopt: () => undefined, release: () => undefined, tidy: async () => undefined, completes: () => false, beside: (firewall) => firewall };
 }
 
 /** All that ip and tc are told of a network. */
