@@ -114,7 +114,7 @@ describe(`${networks.length} networks`, () => {
   it('are stopped at once, and nothing is left', async () => {
     const up = await connection.listAllNetworks({ active: true });
     await stopAll(up);
-    await until('nothing is left', async () => (await dnsmasqs()).length === 0);
-    expect(await machine()).toEqual(before);
+    await until('no dnsmasq is left', async () => (await dnsmasqs()).length === 0);
+    await expect.poll(machine, { timeout: 30_000 }).toEqual(before);
   }, patienceMs);
 });

@@ -67,12 +67,20 @@ class Successor implements Firewall {
 
   async apply(plans: readonly NetworkPlan[]): Promise<void> {
     await this.chosen.apply(plans);
-    for (const each of this.former ?? []) for (const plan of plans) await each.remove(plan);
+    await this.leave(plans);
   }
 
   async update(before: NetworkPlan, after: NetworkPlan): Promise<void> {
     await this.chosen.update(before, after);
-    for (const each of this.former ?? []) await each.remove(after);
+    await this.leave([after]);
+  }
+
+  /** Takes away what the others hold of networks that the chosen one guards. */
+  private async leave(plans: readonly NetworkPlan[]): Promise<void> {
+    for (const each of this.former ?? []) {
+      for (const plan of plans) await each.remove(plan);
+      await each.tidy();
+    }
   }
 
   async remove(plan: NetworkPlan): Promise<void> {
