@@ -5,7 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, join, parse } from 'node:path';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
@@ -23,13 +23,18 @@ export interface Language {
   probe(): Promise<unknown>;
   /** Generates what the contract gives, once. `folder` is empty and stays. */
   generate(folder: string): Promise<void>;
-  /** Makes a program of a source, after `generate`. @returns the words that start it, before its own */
+  /** Makes a program of a source in this folder, after `generate`. @returns the words that start it, before its own */
   build(folder: string, source: string): Promise<string[]>;
 }
 
 /** Runs protoc on the contract. */
 async function generate(argv: string[], files: string[]): Promise<void> {
   await run('protoc', ['-I', proto, ...argv, ...files.map((file) => join(proto, file))]);
+}
+
+/** What a source becomes: the same name without its ending. */
+function programOf(folder: string, source: string): string {
+  return join(folder, parse(source).name);
 }
 
 /** Where a plugin of protoc is. @throws Error if it, protoc or the protos that come with it are not installed */
@@ -75,7 +80,7 @@ const go: Language = {
     await generate([`--go_out=${packages}:${folder}/src`, `--go-grpc_out=${packages}:${folder}/src`], contract);
   },
   async build(folder, source) {
-    const program = join(folder, 'program');
+    const program = programOf(folder, source);
     await run('go', ['build', '-o', program, source], { env: goEnvironment(folder) });
     return [program];
   },
@@ -105,7 +110,7 @@ const cplusplus: Language = {
     for (const file of ['vnet/v1/error', ...details.map((path) => path.replace('.proto', ''))]) {
       objects.push(await compile(`${basename(file)}.o`, join(folder, `${file}.pb.cc`)));
     }
-    const program = join(folder, 'program');
+    const program = programOf(folder, source);
     const { stdout } = await run('pkg-config', ['--libs', 'grpc++', 'protobuf']);
     await run('g++', [...objects, '-o', program, ...stdout.trim().split(/\s+/)]);
     return [program];
