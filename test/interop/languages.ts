@@ -5,6 +5,7 @@
  */
 import { execFile } from 'node:child_process';
 import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { basename, join, parse } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -71,7 +72,7 @@ const ruby: Language = {
 const go: Language = {
   name: 'Go', ending: 'go',
   probe: () => Promise.all([
-    run('go', ['list', 'google.golang.org/grpc', 'google.golang.org/genproto/googleapis/rpc/errdetails', 'google.golang.org/protobuf/proto'], { env: goEnvironment('/nonexistent') }),
+    run('go', ['list', 'google.golang.org/grpc', 'google.golang.org/genproto/googleapis/rpc/errdetails', 'google.golang.org/protobuf/proto'], { env: goEnvironment() }),
     plugin('protoc-gen-go'), plugin('protoc-gen-go-grpc'),
   ]),
   async generate(folder) {
@@ -87,9 +88,10 @@ const go: Language = {
 };
 
 /** What was compiled once is kept where Go keeps it for everybody, if this caller has a home. */
-function goEnvironment(folder: string): NodeJS.ProcessEnv {
-  const cache = process.env['HOME'] === undefined ? { GOCACHE: join(folder, 'cache') } : {};
-  return { ...process.env, GO111MODULE: 'off', GOFLAGS: '', GOPATH: `${folder}:/usr/share/gocode`, ...cache };
+function goEnvironment(folder?: string): NodeJS.ProcessEnv {
+  const debian = '/usr/share/gocode';
+  const cache = process.env['HOME'] === undefined ? { GOCACHE: join(folder ?? tmpdir(), 'go-cache') } : {};
+  return { ...process.env, GO111MODULE: 'off', GOFLAGS: '', GOPATH: folder === undefined ? debian : `${folder}:${debian}`, ...cache };
 }
 
 const cplusplus: Language = {
