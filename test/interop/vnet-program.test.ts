@@ -70,7 +70,7 @@ describe('what is loaded', () => {
       return performance.now() - before;
     }));
     expect(least(program, 'list') / least('-e', '0')).toBeLessThan(4);
-  });
+  }, 60_000);
 });
 
 describe('the package', () => {
@@ -90,7 +90,7 @@ describe('the package', () => {
     expect(await readFile(join(installed, 'dist/bin/LICENSES.txt'), 'utf8')).toContain('@grpc/grpc-js');
     // A driver in this process throws the errors that the program knows.
     expect(installedVnet('-c', 'test:///default', 'start', 'default')).toMatchObject({ status: 4, stderr: expect.stringMatching(/^error: Failed to start network default\nerror: Requested operation is not valid/) });
-  });
+  }, 60_000);
 });
 
 describe('streams', () => {
