@@ -12,12 +12,32 @@ import { openFolder, until } from './processes.js';
 
 const run = promisify(execFile);
 
-/** Answers requests on standard input, one JSON line each, over one connection. */
+/** Answers requests on standard input, one JSON line each, over one connection; for measuring, over as many as are asked for. */
 const speaker = `
-import json, sys, libvirt
+import json, sys, threading, time, libvirt
 libvirt.registerErrorHandler(lambda *a: None, None)
 conn = libvirt.open('qemu:///system')
+conns = [conn]
+def measure(call, names, count, threads, connections):
+    while len(conns) < connections: conns.append(libvirt.open('qemu:///system'))
+    def work(n):
+        mine = conns[n % connections]
+        if call == 'lookup': do = mine.networkLookupByName
+        if call == 'dump':
+            handles = {name: mine.networkLookupByName(name) for name in names}
+            do = lambda name: handles[name].XMLDesc(0)
+        if call == 'define': do = mine.networkDefineXML
+        ready.wait()
+        for i in range(n, count, threads): do(names[i % len(names)])
+    ready = threading.Barrier(threads + 1)
+    workers = [threading.Thread(target=work, args=(n,)) for n in range(threads)]
+    for worker in workers: worker.start()
+    ready.wait()
+    began = time.perf_counter()
+    for worker in workers: worker.join()
+    return (time.perf_counter() - began) * 1000
 def answer(verb, argument):
+    if verb == 'measure': return measure(*argument)
     if verb == 'define': return conn.networkDefineXML(argument).name()
     if verb == 'start': return conn.networkLookupByName(argument).create()
     if verb == 'stop': return conn.networkLookupByName(argument).destroy()
@@ -54,6 +74,13 @@ export type PortVerb = 'ports' | 'create-port' | 'dump-port' | 'delete-port' | '
 export interface Libvirt {
   /** Does one thing and waits for it. Gives the number of active networks when that is asked for. */
   ask(verb: 'define' | 'start' | 'stop' | 'dump' | 'active', argument: string): Promise<unknown>;
+  /**
+   * Makes many calls and times them, without what asking costs.
+   *
+   * @param words what each call is about, in turns: names, for define documents
+   * @returns milliseconds
+   */
+  measure(call: 'lookup' | 'dump' | 'define', words: readonly string[], count: number, threads: number, connections: number): Promise<number>;
   /** Tries one thing with a port. */
   tryPort(verb: PortVerb, ...argument: unknown[]): Promise<LibvirtAnswer>;
   close(): Promise<void>;
@@ -90,12 +117,14 @@ export async function openLibvirt({ programs = '', prepare = async () => undefin
     const { value } = await client.lines.next() as { value: string };
     return JSON.parse(value) as LibvirtAnswer;
   };
+  const ask = async (verb: string, argument: unknown): Promise<unknown> => {
+    const { ok, error } = await answer(verb, argument);
+    if (error !== undefined) throw new Error(`libvirt: ${error}`);
+    return ok;
+  };
   return {
-    async ask(verb, argument) {
-      const { ok, error } = await answer(verb, argument);
-      if (error !== undefined) throw new Error(`libvirt: ${error}`);
-      return ok;
-    },
+    ask,
+    measure: (...argument) => ask('measure', argument) as Promise<number>,
     tryPort: (verb, ...argument) => answer(verb, argument),
     async close() {
       client.child.stdin.end();

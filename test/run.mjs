@@ -70,12 +70,12 @@ function runTests(name, before, chosen) {
   }
 }
 
-/** The contract is linted, formatted, and its generated code is what is committed. */
+/** The contract is linted, formatted, keeps what a release promised, and its generated code is what is committed. */
 function checkContract() {
   const buf = join(root, 'node_modules/.bin/buf');
   const proto = join(root, 'proto');
   const inProto = (...argv) => spawnSync(buf, argv, { cwd: proto, stdio: 'inherit' }).status === 0;
-  const ok = inProto('lint') && inProto('format', '--diff', '--exit-code');
+  const ok = inProto('lint') && inProto('format', '--diff', '--exit-code') && inProto('breaking', '--against', 'released.binpb');
   const fresh = mkdtempSync(join(tmpdir(), 'vnet-gen-'));
   try {
     // The template writes to ../shared/gen, seen from the folder it is given.

@@ -24,10 +24,20 @@ export interface Serving {
  *
  * @param address where TCP and TLS listen
  * @param more further lines of its configuration
+ * @param level how much it logs
+ * @param prepare what to do with its root folder before it starts
+ * @param parent where its root folder is to be
+ * @param timeoutMs how long its start may take
  */
-export async function openServing(driver: 'host' | 'test', options: { address?: string; more?: string; command?: string[] } = {}): Promise<Serving> {
-  const { address = '127.0.0.1', more = '', command } = options;
-  const folder = await openFolder();
+export async function openServing(
+  driver: 'host' | 'test',
+  options: {
+    address?: string; more?: string; command?: string[]; level?: string; prepare?: (root: string) => Promise<void>; parent?: string; timeoutMs?: number;
+  } = {},
+): Promise<Serving> {
+  const { address = '127.0.0.1', more = '', command, level = 'debug', prepare, parent, timeoutMs } = options;
+  const folder = await openFolder(parent);
+  await prepare?.(folder.path);
   const pki = join(folder.path, 'pki');
   await mkdir(pki);
   await makeCertificates(pki, {
@@ -47,9 +57,9 @@ certificate = "${pki}/server.pem"
 key = "${pki}/server-key.pem"
 ca = "${pki}/ca.pem"
 [log]
-level = "debug"
+level = "${level}"
 `);
-  const daemon = await startDaemon(['--root', folder.path, '--driver', driver, '--config', config], command);
+  const daemon = await startDaemon(['--root', folder.path, '--driver', driver, '--config', config], command, timeoutMs);
   const { unix = '', readonly = '', tcp = '', tls = '' } = daemon.uris;
   return {
     daemon, root: folder.path, pki,

@@ -56,9 +56,9 @@ export function ensureDebianPackages(packages) {
   return missing();
 }
 
-/** Builds dist if a source is newer than it, or always. */
+/** Builds dist. */
 export function build() {
-  return run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']);
+  return run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']) && run(process.execPath, [join(root, 'client/bundle.mjs')]);
 }
 
 /** The least Node that the package says it runs on. Ends the process if this one is older. */

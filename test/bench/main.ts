@@ -4,6 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { benchAutostart, benchMost } from './autostart.js';
+import { benchCalls } from './calls.js';
 import { benchDefinition } from './definition.js';
 import { benchForwarding } from './forwarding.js';
 import { formatFigures, type Figure } from './measure.js';
@@ -16,7 +17,7 @@ if (values.peer !== undefined && values.peer !== 'libvirt') {
 }
 /** Each bench under the name by which it can be chosen. */
 const benches: Record<string, () => Promise<Figure[]>> = {
-  definition: benchDefinition, start: () => benchNetworkStart(values.peer), autostart: () => benchAutostart(values.peer), most: benchMost, forwarding,
+  definition: benchDefinition, calls: () => benchCalls(values.peer), start: () => benchNetworkStart(values.peer), autostart: () => benchAutostart(values.peer), most: benchMost, forwarding,
 };
 const chosen = positionals.length > 0 ? positionals : Object.keys(benches);
 const figures: Figure[] = [];

@@ -3,7 +3,7 @@
  * and against libvirt where it is installed.
  *
  *     npm run bench                     everything that this machine can measure
- *     npm run bench -- autostart        one of definition, start, autostart, most, forwarding
+ *     npm run bench -- autostart        one of definition, calls, start, autostart, most, forwarding
  *     npm run bench -- --peer libvirt   beside libvirtd
  *     npm run bench -- --json           for machines
  */

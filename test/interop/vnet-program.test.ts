@@ -1,14 +1,16 @@
 /** `vnet` as a process: what it loads, its streams, its signals and its terminal. */
 import { execFile, spawn, spawnSync } from 'node:child_process';
-import { chmod, readFile, writeFile } from 'node:fs/promises';
+import { statSync } from 'node:fs';
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dist, openFolder, startDaemon, type Daemon } from '../processes.js';
 
 const run = promisify(execFile);
-const program = join(dist, 'client/cli/vnet.js');
+/** The program as it is installed: the files that client/bundle.mjs makes. */
+const program = join(dist, 'bin/vnet.js');
 const folder = await openFolder();
 let daemon: Daemon;
 let uri: string;
@@ -23,23 +25,72 @@ afterAll(async () => {
 const vnet = (...argv: string[]) => spawnSync(process.execPath, [program, ...argv], { encoding: 'utf8', env: { ...process.env, VNET_URI: uri } });
 
 describe('what is loaded', () => {
-  /** The foreign packages a run loads. */
-  const packagesOf = (...argv: string[]): string[] => {
+  /** The files a run loads, seen from the package's folder; a foreign package under its name alone. */
+  const loadedBy = (...argv: string[]): string[] => {
     const hook = 'export async function resolve(name, context, next) { const found = await next(name, context); process._rawDebug(`loads ${found.url}`); return found; }';
     const register = `import { register } from 'node:module'; register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});`;
     const { stderr } = spawnSync(process.execPath, ['--import', `data:text/javascript,${encodeURIComponent(register)}`, program, ...argv], { encoding: 'utf8', env: { ...process.env, VNET_URI: uri } });
     expect(stderr).toContain('loads file:');
-    return [...new Set([...stderr.matchAll(/^loads file:.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/gm)].map(([, name]) => name!))].sort();
+    const files = [...stderr.matchAll(/^loads file:\/\/(.*)/gm)].map(([, path]) => /\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path!)?.[1] ?? relative(dist, path!));
+    return [...new Set(files)].sort();
   };
+  const transport = 'bin/remote.js';
 
-  it.each([['--help'], ['help', 'start'], ['man'], ['completion', 'bash'], ['nocmd'], ['--version']])('by %s %s is nothing foreign', (...argv) => {
-    expect(packagesOf(...argv)).toEqual([]);
+  it.each([['--help'], ['help', 'start'], ['man'], ['completion', 'bash'], ['nocmd'], ['--version']])('by %s %s is nothing foreign, and no transport', (...argv) => {
+    const loaded = loadedBy(...argv);
+    expect(loaded.filter((file) => !file.startsWith('bin/') && !file.startsWith('shared/'))).toEqual([]);
+    expect(loaded).not.toContain(transport);
+    expect(loaded).not.toContain('bin/messages.js');
   });
 
-  it('by validate is no transport', () => {
-    expect(packagesOf('validate', '/dev/null')).not.toContain('@grpc/grpc-js');
-    expect(packagesOf('list')).toContain('@grpc/grpc-js');
+  it('by validate is the XML parser, and no transport', () => {
+    const loaded = loadedBy('validate', '/dev/null');
+    expect(loaded).toContain('bin/definition.js');
+    expect(loaded).not.toContain(transport);
   });
+
+  it('by list is no XML parser, no server, no reflection, no YAML, and few files', () => {
+    const loaded = loadedBy('list');
+    expect(loaded).toContain(transport);
+    // Everything foreign that it needs is in the bundle.
+    expect(loaded.filter((file) => !file.startsWith('bin/') && !file.startsWith('shared/'))).toEqual([]);
+    expect(loaded.filter((file) => file.startsWith('shared/'))).toEqual(['shared/errors.js', 'shared/gen/vnet/v1/error.js']);
+    expect(loaded).not.toContain('bin/definition.js');
+    // Those of under a kilobyte lead from a name to a file that is loaded already.
+    const sizes = loaded.filter((file) => file.startsWith('bin/')).map((file) => statSync(join(dist, file)).size);
+    expect(sizes.filter((size) => size > 1024).length).toBeLessThanOrEqual(8);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(700_000);
+  });
+
+  it('lets list answer in a few times what an empty Node takes', () => {
+    // Promised are 4 times. The least of several runs: whatever else runs here only makes them longer.
+    const least = (...argv: string[]) => Math.min(...Array.from({ length: 7 }, () => {
+      const before = performance.now();
+      expect(spawnSync(process.execPath, argv, { env: { ...process.env, VNET_URI: uri } }).status).toBe(0);
+      return performance.now() - before;
+    }));
+    expect(least(program, 'list') / least('-e', '0')).toBeLessThan(4);
+  }, 60_000);
+});
+
+describe('the package', () => {
+  it('holds all that its programs need beside its dependencies', async () => {
+    const { stdout } = await run('npm', ['pack', '--ignore-scripts', '--pack-destination', folder.path], { cwd: join(dist, '..') });
+    await run('tar', ['-xzf', join(folder.path, stdout.trim()), '-C', folder.path]);
+    const installed = join(folder.path, 'package');
+    const { dependencies, bin } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as Record<'dependencies' | 'bin', Record<string, string>>;
+    for (const name of Object.keys(dependencies)) {
+      await mkdir(dirname(join(installed, 'node_modules', name)), { recursive: true });
+      await symlink(join(dist, '../node_modules', name), join(installed, 'node_modules', name));
+    }
+    const installedVnet = (...argv: string[]) => spawnSync(process.execPath, [join(installed, bin['vnet']!), ...argv], { encoding: 'utf8' });
+    expect(installedVnet('-c', uri, 'list', '--name')).toMatchObject({ stderr: '', stdout: expect.stringContaining('default\n') });
+    expect(installedVnet('-c', uri, 'list', '-o', 'yaml')).toMatchObject({ stderr: '', stdout: expect.stringContaining('name: default\n') });
+    expect(spawnSync(process.execPath, [join(installed, bin['vnetd']!), '--version'], { encoding: 'utf8' }).stderr).toBe('');
+    expect(await readFile(join(installed, 'dist/bin/LICENSES.txt'), 'utf8')).toContain('@grpc/grpc-js');
+    // A driver in this process throws the errors that the program knows.
+    expect(installedVnet('-c', 'test:///default', 'start', 'default')).toMatchObject({ status: 4, stderr: expect.stringMatching(/^error: Failed to start network default\nerror: Requested operation is not valid/) });
+  }, 60_000);
 });
 
 describe('streams', () => {
