@@ -275,6 +275,14 @@ export const commands: readonly Command[] = [
     run: async (call) => (await import('./validate.js')).runValidate(call),
   },
   {
+    name: 'proxy', summary: 'carry the daemon\'s socket over standard input and output, for vnet+ssh',
+    description: 'What vnet on another host runs here through ssh. --readonly takes the socket for reading only. Ends when either side does; ' +
+      'with -o json, why the daemon cannot be reached comes as JSON on standard error.',
+    options: [{ name: 'socket', value: 'PATH', summary: 'another socket than the daemon\'s default' }],
+    formats: ['json'], bare: true,
+    run: async (call) => (await import('./proxy.js')).runProxy(call),
+  },
+  {
     name: 'uri', summary: 'print the URI that vnet connects to', formats: leaseFormats,
     run: async (call) => (await import('./about.js')).runUri(call),
   },
