@@ -126,7 +126,7 @@ function farEnd(uri: SshUri, code: number, said: string): NetworkError {
 
 /** The error for an ssh that runs, while nothing that came over it made sense. */
 export function explainNoise(uri: SshUri, words: string): NetworkError {
-  return new NetworkError(ErrorCode.RPC, `what came from '${placeOf(uri)}' is not vnet's protocol: ${words}`, {
+  return new NetworkError(ErrorCode.RPC, `what '${placeOf(uri)}' answers is not vnet's protocol: ${words}`, {
     hint: `a shell's start-up file there may print something: this must print 0: ssh ${target(uri)} true | wc -c`,
   });
 }
