@@ -216,7 +216,8 @@ export const commands: readonly Command[] = [
   {
     name: 'doctor', summary: 'find what would keep networks from working, and say what to do',
     description: 'Looks at the host, and at one network or all: programs, rights, other programs\' firewall rules, ports, routes, limits. ' +
-      'If no daemon answers, at what can be seen from here. Nothing is touched. Fails if anything is an error.',
+      'If no daemon answers, at what can be seen from here: the socket or the way there, who listens, the certificates of both ends, the clock. ' +
+      'With -c vnet+tls://... also at a connection that works. Nothing is touched. Fails if anything is an error.',
     arguments: [{ ...network, optional: true }], formats: leaseFormats,
     run: async (call) => (await import('./doctor.js')).runDoctor(call),
   },

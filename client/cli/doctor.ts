@@ -20,16 +20,16 @@ export async function runDoctor(call: Call): Promise<void> {
 }
 
 async function findingsOf(call: Call): Promise<Diagnosis[]> {
+  const { examineWorking, explainSilence } = await import('./nobody-answers.js');
   let connection;
   try {
     connection = await call.connection();
   } catch (error) {
-    const { explainSilence } = await import('./nobody-answers.js');
     return explainSilence(call.uri, call.flag('readonly'), error);
   }
   const name = call.word('network');
   const patient = name === '' ? connection : await call.network(name);
-  return attempt('Failed to diagnose', () => patient.diagnose());
+  return [...await attempt('Failed to diagnose', () => patient.diagnose()), ...await examineWorking(call.uri)];
 }
 
 /** What to do stands below what was found. */

@@ -82,7 +82,11 @@ describe('without a daemon', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('of another machine says only that it does not answer', async () => {
-    expect(await findings('vnet+tcp://elsewhere/system')).toEqual([expect.objectContaining({ check: 'daemon', network: null })]);
+  it('of another machine says that it does not answer, and how far one comes', async () => {
+    expect(await findings('vnet+tcp://elsewhere.invalid/system')).toEqual([expect.objectContaining({ check: 'daemon', network: null }), expect.objectContaining({ check: 'name', severity: 'error' })]);
+  });
+
+  it('passes on what ssh says', async () => {
+    expect(await findings('vnet+ssh://elsewhere/system')).toEqual([expect.objectContaining({ check: 'daemon', advice: 'start it' })]);
   });
 });
