@@ -86,7 +86,7 @@ export async function runProgram(program: Program, argv: readonly string[], opti
 
 /** Finds a program along the search path. @throws {NetworkError} SYSTEM_ERROR if it is not installed */
 export async function locate(program: Program): Promise<string> {
-  for (const folder of [...(process.env['PATH'] ?? '').split(':').filter((part) => part.startsWith('/')), '/usr/bin', '/bin']) {
+  for (const folder of (process.env['PATH'] ?? '/usr/bin:/bin').split(':').filter((part) => part.startsWith('/'))) {
     const path = join(folder, program);
     if (await access(path, constants.X_OK).then(() => true, () => false)) return path;
   }
