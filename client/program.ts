@@ -48,12 +48,12 @@ const lastWordsMs = 200;
 export function startOnSocket(path: string, argv: readonly string[], socket: Socket): Running {
   const child = execa(path, argv, { stdin: socket, stdout: socket, stderr: 'pipe', buffer: false, reject: false, cleanup: false });
   socket.destroy();
-  child.catch(() => undefined);
   let words = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => { words = (words + text).slice(-mostWords); });
   const heard = new Promise<void>((resolve) => child.stderr.once('close', resolve));
   const ended = new Promise<Ended>((resolve) => {
-    child.once('error', (error) => resolve({ words: error.message }));
+    // A program that could not be started never exits.
+    void child.then(({ exitCode, shortMessage }) => resolve({ code: exitCode, words: words || (shortMessage ?? '') }));
     child.once('exit', async (code) => {
       const patience = setTimeout(() => child.stderr.destroy(), lastWordsMs);
       await heard;

@@ -1,7 +1,7 @@
 /**
  * Lives here: an sshd of a test's own: its configuration, host key, port and
  * the keys it lets in; and an `ssh` that knows nothing but the test's
- * configuration. Needs root and a /run of its own, as in a lab. Does not know:
+ * configuration. Needs root, and a /run and mounts of its own, as in a lab. Does not know:
  * what is carried.
  */
 import { execFileSync, spawn } from 'node:child_process';
@@ -65,6 +65,9 @@ ${more}`);
     await writeFile(at(file), `[127.0.0.1]:${port} ${await readFile(at(`${key}.pub`), 'utf8')}`);
   }
   await mkdir('/run/sshd', { recursive: true, mode: 0o755 });
+  // bash would read this account's start-up files, which are none of the test's business. The lab has mounts of its own.
+  await writeFile(at('passwd'), (await readFile('/etc/passwd', 'utf8')).replace(/^(root:.*:)[^:]*$/m, '$1/bin/sh'));
+  execFileSync('mount', ['--bind', at('passwd'), '/etc/passwd']);
   const child = spawn(program, ['-D', '-e', '-f', at('sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] });
   let log = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => { log += text; });
@@ -86,6 +89,7 @@ ${more}`);
     },
     close: async () => {
       child.kill();
+      execFileSync('umount', ['/etc/passwd']);
       await folder.close();
     },
   };
