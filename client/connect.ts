@@ -6,8 +6,8 @@
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { NetworkDriverClientImpl, NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
 import { changes } from '../shared/procedures.js';
-import type { ChannelUri } from './channel.js';
 import { parseUri, type VnetUri } from '../shared/uri.js';
+import type { ChannelUri } from './channel.js';
 
 /** How long a call may take if the caller does not say, in milliseconds. */
 export const defaultTimeoutMs = 30_000;

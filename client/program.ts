@@ -74,12 +74,12 @@ export function startOnSocket(path: string, argv: readonly string[], socket: Soc
 /**
  * Runs a program to its end.
  *
- * @param input its standard input
+ * @param cwd the folder that it runs in
  * @returns what it printed
  * @throws {NetworkError} SYSTEM_ERROR if it is not installed; INTERNAL_ERROR with its words if it fails
  */
-export async function runProgram(program: Program, argv: readonly string[], options: { input?: string; cwd?: string } = {}): Promise<string> {
-  const result = await execa(await locate(program), argv, { ...options, reject: false, stripFinalNewline: false });
+export async function runProgram(program: Program, argv: readonly string[], cwd: string): Promise<string> {
+  const result = await execa(await locate(program), argv, { cwd, stdin: 'ignore', reject: false, stripFinalNewline: false });
   if (result.failed) throw new NetworkError(ErrorCode.INTERNAL_ERROR, `${program} failed: ${result.stderr?.trim() || result.shortMessage}`);
   return result.stdout;
 }

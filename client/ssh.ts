@@ -47,6 +47,7 @@ export async function openTunnel(uri: SshUri, readonly: boolean): Promise<Tunnel
   const [path, argv] = [await locate('ssh'), renderSsh(uri, readonly)];
   const running = new Set<Running>();
   let latest: Running | undefined;
+  let closed = false;
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket: Socket) => {
     const ssh = latest = startOnSocket(path, argv, socket);
     running.add(ssh);
@@ -63,6 +64,8 @@ export async function openTunnel(uri: SshUri, readonly: boolean): Promise<Tunnel
       return reason;
     },
     close: () => {
+      if (closed) return;
+      closed = true;
       server.close();
       forget();
       // Its input has ended, so will it. It may be the way of others, too (ControlMaster): it is not ended for them.

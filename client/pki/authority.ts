@@ -46,12 +46,15 @@ const dayMs = 86_400_000;
  * Makes an authority in a folder: `ca.pem`, `ca-key.pem`, and an empty list of
  * what was revoked, `crl.pem`.
  *
- * @throws {NetworkError} OPERATION_FAILED if there is one and `force` is not set
+ * @throws {NetworkError} OPERATION_FAILED if there is one and `force` is not
+ * set; SYSTEM_ERROR if the folder cannot be written to
  */
 export async function createAuthority(folder: string, name: string, days = lifetimeDays.ca, force = false): Promise<X509Certificate> {
   validateName(name);
   validateDays(days);
-  await mkdir(folder, { recursive: true, mode: 0o755 });
+  await mkdir(folder, { recursive: true, mode: 0o755 }).catch((error: Error) => {
+    throw new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot make the folder ${folder}: ${error.message}`, { hint: 'as root, or in a folder of your own: --dir DIR', cause: error });
+  });
   return locked(folder, async () => {
     for (const file of [files.certificate, files.key]) if (!force) await refuseOver(join(folder, file), 'everything that it signed would be void');
     return withWork(folder, async (work) => {
@@ -161,7 +164,7 @@ async function revocationList(folder: string, work: string, days: number): Promi
 }
 
 async function openssl(folder: string, ...argv: string[]): Promise<void> {
-  await runProgram('openssl', argv, { cwd: folder });
+  await runProgram('openssl', argv, folder);
 }
 
 /** A folder for what is not finished, next to where it will be: nobody else's, and gone afterwards. */

@@ -14,7 +14,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
  */
 export async function locked<T>(folder: string, work: () => Promise<T>): Promise<T> {
   const path = join(folder, '.lock');
-  await take(path, true);
+  await take(folder, path, true);
   try {
     return await work();
   } finally {
@@ -22,18 +22,18 @@ export async function locked<T>(folder: string, work: () => Promise<T>): Promise
   }
 }
 
-async function take(path: string, again: boolean): Promise<void> {
+async function take(folder: string, path: string, again: boolean): Promise<void> {
   try {
     const file = await open(path, 'wx', 0o600);
     await file.writeFile(String(process.pid));
     await file.close();
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code !== 'EEXIST') throw new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot write to the folder: ${message}`, { cause: error });
+    if (code !== 'EEXIST') throw new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot write to ${folder}: ${message}`, { hint: 'as root, or in a folder of your own: --dir DIR', cause: error });
     const owner = Number(await readFile(path, 'utf8').catch(() => ''));
     if (!again || isAlive(owner)) throw new NetworkError(ErrorCode.RESOURCE_BUSY, `process ${owner} is at work there`, { hint: `if it is not: rm ${path}` });
     await rm(path, { force: true });
-    await take(path, false);
+    await take(folder, path, false);
   }
 }
 

@@ -101,6 +101,10 @@ describe.skipIf(!available)('vnet pki', () => {
     expect(await runVnet(['pki', '--dir', join(folder.path, 'none'), 'list'])).toMatchObject({ code: 1, err: expect.stringContaining('vnet pki init') });
   });
 
+  it('says that it cannot write there', async () => {
+    expect(await runVnet(['pki', '--dir', at('ca.pem', 'below'), 'init'])).toMatchObject({ code: 1, err: expect.stringMatching(/cannot make the folder .*below[^]*--dir DIR/) });
+  });
+
   it('lets one at a time work in a folder, and takes over from the dead', async () => {
     await writeFile(at('.lock'), String(process.pid));
     expect(await pki('issue', 'client', 'carol')).toMatchObject({ code: 1, err: expect.stringContaining('is at work there') });
