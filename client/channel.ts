@@ -10,7 +10,7 @@ import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { defaults, type PkiFiles, type VnetUri } from '../shared/uri.js';
 
 /** The URIs that lead to a daemon over a gRPC channel. */
-export type ChannelUri = Extract<VnetUri, { scheme: 'unix' | 'tcp' | 'tls' }>;
+export type ChannelUri = Extract<VnetUri, { scheme: 'unix' | 'tcp' | 'tls' }> & { /** What messages call it, if not by its address. */ place?: string };
 
 /** A channel, and where it leads, for messages. */
 export interface Channel {
@@ -38,7 +38,7 @@ export async function openChannel(uri: ChannelUri, readonly: boolean): Promise<C
     case 'unix': {
       const socket = uri.socket ?? (readonly ? defaults.readonlySocket : defaults.socket);
       // Any name serves as authority: the socket's mode decides who may speak.
-      return open(`unix:${socket}`, credentials.createInsecure(), socket, { 'grpc.default_authority': 'localhost' });
+      return open(`unix:${socket}`, credentials.createInsecure(), uri.place ?? socket, { 'grpc.default_authority': 'localhost' });
     }
     case 'tcp':
       return open(target(uri), credentials.createInsecure(), `${uri.host}:${uri.port}`);

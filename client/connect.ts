@@ -7,6 +7,7 @@ import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { NetworkDriverClientImpl, NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
 import { changes } from '../shared/procedures.js';
 import { parseUri, type VnetUri } from '../shared/uri.js';
+import type { ChannelUri } from './channel.js';
 
 /** How long a call may take if the caller does not say, in milliseconds. */
 export const defaultTimeoutMs = 30_000;
@@ -38,6 +39,8 @@ interface Opened {
   wanted: string;
   /** The driver, impatient: to find out whether it is there at all. */
   greeter?: NetworkDriver;
+  /** Gives up after a failure to connect. @returns the error behind it */
+  fail?(error: unknown): Promise<unknown>;
   close(): Promise<void>;
 }
 
@@ -46,15 +49,17 @@ interface Opened {
  * interface and gets the same errors.
  *
  * @throws {NetworkError} NO_CONNECT, INVALID_ARG for the URI; RPC if nobody
- * listens there; AUTH_FAILED for TLS files that cannot be used
+ * listens there, or ssh finds no way; AUTH_FAILED for TLS files that cannot be
+ * used, and for keys that ssh or its other end does not take
  */
 export async function connect(uri: string, options: ConnectOptions = {}): Promise<ConnectedDriver> {
   const opened = await open(parseUri(uri), options);
   try {
     await (opened.greeter ?? opened.driver).open({ driver: opened.wanted });
   } catch (error) {
+    const reason = opened.fail === undefined ? error : await opened.fail(error);
     await opened.close();
-    throw error;
+    throw reason;
   }
   const driver = options.readonly === true ? readonlyDriver(opened.driver) : opened.driver;
   return { driver, uri, close: () => opened.close() };
@@ -70,23 +75,26 @@ async function open(uri: VnetUri, options: ConnectOptions): Promise<Opened> {
       const { openEmbeddedDriver } = await import('../server/embed.js');
       return { ...await openEmbeddedDriver(uri.root), wanted: 'system' };
     }
-    case 'ssh':
-      throw new NetworkError(ErrorCode.NO_SUPPORT, 'vnet+ssh', {
-        hint: 'forward the socket: ssh -L /tmp/vnet.sock:/run/vnet/vnet.sock HOST, then vnet+unix:///system?socket=/tmp/vnet.sock',
-      });
+    case 'ssh': {
+      const { openTunnel, loginTimeoutMs } = await import('./ssh.js');
+      const tunnel = await openTunnel(uri, options.readonly ?? false);
+      const place = { scheme: 'unix', driver: uri.driver, socket: tunnel.socket, place: tunnel.place } as const;
+      const opened = await openRemote(place, options, loginTimeoutMs);
+      return { ...opened, fail: tunnel.fail, close: () => opened.close().finally(tunnel.close) };
+    }
     default:
       return openRemote(uri, options);
   }
 }
 
-async function openRemote(uri: Exclude<VnetUri, { scheme: 'test' | 'embed' | 'ssh' }>, options: ConnectOptions): Promise<Opened> {
+async function openRemote(uri: ChannelUri, options: ConnectOptions, greetingMs = greetingTimeoutMs): Promise<Opened> {
   const { openChannel } = await import('./channel.js');
   const { createGrpcRpc } = await import('./grpc-rpc.js');
   const channel = await openChannel(uri, options.readonly ?? false);
   const { timeoutMs = defaultTimeoutMs } = options;
   return {
     driver: new NetworkDriverClientImpl(createGrpcRpc(channel, timeoutMs)),
-    greeter: new NetworkDriverClientImpl(createGrpcRpc(channel, Math.min(timeoutMs, greetingTimeoutMs))),
+    greeter: new NetworkDriverClientImpl(createGrpcRpc(channel, Math.min(options.timeoutMs ?? greetingMs, greetingMs))),
     wanted: uri.driver,
     close: async () => channel.client.close(),
   };

@@ -19,9 +19,28 @@ export type VnetUri =
   | { scheme: 'unix'; driver: string; /** Absent: the default for the rights asked for. */ socket?: string }
   | { scheme: 'tcp'; driver: string; host: string; port: number }
   | { scheme: 'tls'; driver: string; host: string; port: number; pki: PkiFiles }
-  | { scheme: 'ssh'; driver: string; host: string; port?: number; user?: string; socket?: string }
+  | SshUri
   | { scheme: 'embed'; root: string }
   | { scheme: 'test' };
+
+/** A daemon's socket on a host that ssh leads to. What stands here is safe as ssh's argument, and for a shell on the far side. */
+export interface SshUri {
+  scheme: 'ssh';
+  driver: string;
+  host: string;
+  port?: number;
+  user?: string;
+  /** The socket there; absent: the default for the rights asked for. */
+  socket?: string;
+  /** The words that run vnet there. */
+  command: readonly string[];
+  /** The private key to show, besides those that ssh knows of. */
+  keyfile?: string;
+  /** Where the keys of hosts are, instead of where ssh's configuration says. */
+  knownHosts?: string;
+  /** ssh must not ask for anything. */
+  noTty: boolean;
+}
 
 /** Files that prove who a client is, and whom it trusts. */
 export interface PkiFiles {
@@ -78,19 +97,49 @@ function parseUnix(url: URL, driver: string): VnetUri {
   return { scheme: 'unix', driver: driverOf(url, driver), ...(socket === undefined ? {} : { socket }) };
 }
 
-function parseSsh(url: URL, driver: string): VnetUri {
-  const { socket } = parameters(url, ['socket']);
-  const user = decodeURIComponent(url.username);
-  // Neither may be taken for an option by ssh.
-  if (url.hostname.startsWith('-') || user.startsWith('-')) throw wrong(url.href, 'a host or user cannot start with a dash');
+/** What ssh, and the shell of the far side, take as it stands. */
+const sshHost = /^([A-Za-z0-9_][A-Za-z0-9_.-]*|[0-9a-f:.]*:[0-9a-f:.]*)$/i;
+const sshUser = /^[A-Za-z0-9_][A-Za-z0-9_.@+-]*$/;
+const sshWord = /^[A-Za-z0-9_./-][A-Za-z0-9_./@%+=:,-]*$/;
+const sshPath = /^\/[A-Za-z0-9_./@+=:,-]*$/;
+const sshFile = /^\/[A-Za-z0-9_./@+=:, -]*$/;
+
+function parseSsh(url: URL, driver: string): SshUri {
+  const given = parameters(url, ['socket', 'command', 'keyfile', 'known_hosts', 'no_tty']);
+  const host = sshPart(url, 'host', decode(url, bareHost(url)), sshHost, 'letters, digits, dots, dashes and underscores, or an IPv6 address in brackets');
+  if (url.password !== '') throw wrong(`${url.protocol}//${url.host}${url.pathname}`, 'a password does not belong in a URI: ssh asks for it, or uses a key');
+  const user = url.username === '' ? undefined : sshPart(url, 'user', decode(url, url.username), sshUser, 'letters, digits and _ . @ + -');
+  const command = (given.command ?? 'vnet').split(' ');
+  for (const word of command) sshPart(url, 'command', word, sshWord, 'words of letters, digits and _ . / @ % + = : , - with one space between them');
+  if (command[0]!.startsWith('-')) throw wrong(url.href, 'command cannot start with a dash');
+  if (given.no_tty !== undefined && !/^[01]$/.test(given.no_tty)) throw wrong(url.href, 'no_tty must be 1 or 0');
+  const file = (name: 'socket' | 'keyfile' | 'known_hosts', allowed: RegExp) => given[name] === undefined ? undefined
+    : sshPart(url, name, given[name], allowed, 'an absolute path of letters, digits and plain signs');
+  const [socket, keyfile, knownHosts] = [file('socket', sshPath), file('keyfile', sshFile), file('known_hosts', sshFile)];
   return {
-    scheme: 'ssh',
-    driver: driverOf(url, driver),
-    host: bareHost(url),
+    scheme: 'ssh', driver: driverOf(url, driver), host, command, noTty: given.no_tty === '1',
     ...(url.port === '' ? {} : { port: Number(url.port) }),
-    ...(user === '' ? {} : { user }),
+    ...(user === undefined ? {} : { user }),
     ...(socket === undefined ? {} : { socket }),
+    ...(keyfile === undefined ? {} : { keyfile }),
+    ...(knownHosts === undefined ? {} : { knownHosts }),
   };
+}
+
+/** A part that ends on a command line. @throws {NetworkError} INVALID_ARG if it could be taken for something else there */
+function sshPart(url: URL, name: string, value: string, allowed: RegExp, meaning: string): string {
+  if (value === '') throw wrong(url.href, `the ${name} is missing`);
+  if (value.startsWith('-') && name !== 'command') throw wrong(url.href, `a ${name} cannot start with a dash`);
+  if (!allowed.test(value)) throw wrong(url.href, `the ${name} '${value}' must be ${meaning}`);
+  return value;
+}
+
+function decode(url: URL, part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw wrong(url.href, `'${part}' is wrongly encoded`);
+  }
 }
 
 function parsePki(url: URL): PkiFiles {

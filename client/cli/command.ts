@@ -22,6 +22,8 @@ export interface Argument {
   many?: boolean;
   /** May be left out. */
   optional?: boolean;
+  /** The words it can be, for completion, if they are few. */
+  choices?: readonly string[];
   /** An empty word means something. */
   empty?: boolean;
   /** Networks for which the command makes sense; completion offers only these. */

@@ -216,7 +216,8 @@ export const commands: readonly Command[] = [
   {
     name: 'doctor', summary: 'find what would keep networks from working, and say what to do',
     description: 'Looks at the host, and at one network or all: programs, rights, other programs\' firewall rules, ports, routes, limits. ' +
-      'If no daemon answers, at what can be seen from here. Nothing is touched. Fails if anything is an error.',
+      'If no daemon answers, at what can be seen from here: the socket or the way there, who listens, the certificates of both ends, the clock. ' +
+      'With -c vnet+tls://... also at a connection that works. Nothing is touched. Fails if anything is an error.',
     arguments: [{ ...network, optional: true }], formats: leaseFormats,
     run: async (call) => (await import('./doctor.js')).runDoctor(call),
   },
@@ -273,6 +274,33 @@ export const commands: readonly Command[] = [
     ],
     formats: leaseFormats,
     run: async (call) => (await import('./validate.js')).runValidate(call),
+  },
+  {
+    name: 'pki', summary: 'make certificates for vnet+tls: an authority, servers, clients',
+    description: 'init makes an authority in /etc/vnet/pki, or --dir; issue server HOST and issue client NAME make a folder each with all that the daemon, ' +
+      'or a client with ?pkipath=, wants; list shows what was issued; revoke NAME|SERIAL takes it back, and writes crl.pem. Needs openssl, and no daemon.',
+    arguments: [
+      { name: 'action', kind: 'text', choices: ['init', 'issue', 'list', 'revoke'], summary: 'init, issue, list or revoke' },
+      { name: 'words', kind: 'text', summary: 'issue: server or client, and its name; revoke: a name or serial', many: true, optional: true },
+    ],
+    options: [
+      { name: 'dir', value: 'DIR', summary: 'the authority\'s folder (default /etc/vnet/pki)' },
+      { name: 'name', value: 'NAME', summary: 'the authority\'s name (default "vnet CA")' },
+      { name: 'san', value: 'NAME[,NAME...]', summary: 'what else it is good for: host names, IP addresses' },
+      { name: 'days', value: 'N', summary: 'how long it holds (default: CA 3650, others 825)' },
+      { name: 'here', summary: 'put its files into the authority\'s own folder, for this host' },
+      { name: 'force', summary: 'replace files that are there' },
+    ],
+    formats: leaseFormats,
+    run: async (call) => (await import('./pki.js')).runPki(call),
+  },
+  {
+    name: 'proxy', summary: 'carry the daemon\'s socket over stdin and stdout, for vnet+ssh',
+    description: 'What vnet on another host runs here through ssh. --readonly takes the socket for reading only. Ends when either side does; ' +
+      'with -o json, why the daemon cannot be reached comes as JSON on standard error.',
+    options: [{ name: 'socket', value: 'PATH', summary: 'another socket than the daemon\'s default' }],
+    formats: ['json'], bare: true,
+    run: async (call) => (await import('./proxy.js')).runProxy(call),
   },
   {
     name: 'uri', summary: 'print the URI that vnet connects to', formats: leaseFormats,

@@ -113,6 +113,7 @@ async function complete(words: readonly string[], current: string, networks: Net
   }
   if (command === undefined) return commandNames(current);
   const argument = argumentAt(command, positionals.length);
+  if (argument?.choices !== undefined) return argument.choices.map((value) => ({ value, description: '' }));
   switch (argument?.kind) {
     case 'network': return networks(argument.filter ?? {}, values.get('connect'), values.has('readonly'));
     case 'port': return ports(positionals[0] ?? '', values.get('connect'), values.has('readonly'));

@@ -2,6 +2,7 @@
  * Lives here: `vnet doctor`. Does not know: any check of a host; where no
  * daemon answers, `nobody-answers.ts` looks at what can be seen from here.
  */
+import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { Diagnosis } from '../diagnosis.js';
 import type { Call } from './call.js';
 import { attempt, Exit, Failure } from './failure.js';
@@ -20,16 +21,22 @@ export async function runDoctor(call: Call): Promise<void> {
 }
 
 async function findingsOf(call: Call): Promise<Diagnosis[]> {
+  const { examineWorking, explainSilence } = await import('./nobody-answers.js');
   let connection;
   try {
     connection = await call.connection();
   } catch (error) {
-    const { explainSilence } = await import('./nobody-answers.js');
     return explainSilence(call.uri, call.flag('readonly'), error);
   }
   const name = call.word('network');
   const patient = name === '' ? connection : await call.network(name);
-  return attempt('Failed to diagnose', () => patient.diagnose());
+  return [...await attempt('Failed to diagnose', () => patient.diagnose().catch(explainRefusal)), ...await examineWorking(call.uri)];
+}
+
+/** A daemon that answers but does not let this caller ask: then the connection is what there is to say something about. */
+function explainRefusal(error: unknown): Diagnosis[] {
+  if (!(error instanceof NetworkError) || ![ErrorCode.ACCESS_DENIED, ErrorCode.AUTH_FAILED, ErrorCode.OPERATION_DENIED].includes(error.code)) throw error;
+  return [{ severity: 'error', check: 'rights', message: `the daemon answers, and does not let this caller diagnose: ${error.message}`, advice: error.hint ?? 'ask whoever runs it for the right to read' }];
 }
 
 /** What to do stands below what was found. */

@@ -39,6 +39,7 @@ const records: readonly [string, string][] = [
   ['wait-lease', 'address, mac, name, uuid (of the network)'],
   ['release, reserve', 'name, uuid (of the network), address, mac (reserve only), result'],
   ['validate', 'file, name, warnings, and with --print xml'],
+  ['pki', 'name, kind (ca, server or client), serial, notBefore and notAfter (RFC 3339), state (valid, expired or revoked), alternativeNames (as DNS:, IP Address:, URI:, email:); folder of what init and issue made'],
   ['uri', 'uri'],
   ['version', 'client, daemon, driver, hostname, uri'],
 ];
@@ -47,6 +48,9 @@ const uris: readonly [string, string][] = [
   ['vnet:///system', 'This host, through its daemon.'],
   ['vnet+unix:///system?socket=PATH', 'A daemon that listens on another socket.'],
   ['vnet+tls://HOST[:PORT]/system', 'Another host, with certificates (/etc/vnet/pki, or ?pkipath=DIR).'],
+  ['vnet+ssh://[USER@]HOST[:PORT]/system', 'Another host, through ssh as you have set it up; vnet has to be installed there. HOST can be a Host of ~/.ssh/config. ' +
+    '?socket=PATH: the daemon\'s socket there. ?command=WORDS: what runs vnet there, such as "sudo -n vnet" (default vnet). ?keyfile=PATH: a private key to show, as ssh -i. ' +
+    '?known_hosts=PATH: the file with the keys of hosts. ?no_tty=1: ssh asks for nothing (BatchMode). Keys of hosts are always checked.'],
   ['vnet+tcp://HOST[:PORT]/system', 'Another host, without protection: for trusted networks only.'],
   ['vnet:///embed?root=DIR', 'This host without a daemon; its state is kept below DIR.'],
   ['test:///default', 'An imaginary host, new for each command: to try things out.'],
@@ -63,6 +67,8 @@ const examples: readonly [string, string][] = [
   ['vnet -c vnet+tls://host7/system leases default', 'Who has an address on a network of another host.'],
   ['vnet stop $(vnet list --active --name)', 'Stop everything.'],
   ['vnet wait-lease default --mac 52:54:00:01:02:03 --timeout 60', 'The address of a guest, as soon as it has one.'],
+  ['vnet -c vnet+ssh://root@host7/system list', 'The networks of a host that ssh leads to.'],
+  ['vnet pki init && vnet pki issue server $(hostname -f) --here', 'Certificates for this host\'s daemon.'],
   ['vnet list -o json', 'The same for a program.'],
   ['vnet dumpxml lab | sed s/nat/route/ | vnet edit lab', 'Change a definition from a script.'],
 ];
@@ -95,6 +101,7 @@ export function renderManual(): string {
       'net-name and net-uuid take either; net-edit fails if its document is refused. ' +
       'LIBVIRT_DEFAULT_URI is not read.'),
     '.SH FILES', ...tagged('/run/vnet/vnet.sock, /run/vnet/vnet-ro.sock', 'The daemon\'s sockets; the second is for reading only.'),
+    ...tagged('/etc/vnet/pki', 'Certificates for vnet+tls: ca.pem, client.pem, client-key.pem; and the authority of vnet pki.'),
     '.SH SEE ALSO', '.BR vnetd (8),', '.BR virsh (1)',
   ].map((line) => `${line}\n`).join('');
 }

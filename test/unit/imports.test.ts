@@ -25,7 +25,7 @@ const packages: Record<string, string[]> = {
   '@grpc/reflection': ['server/services.ts'],
   'grpc-health-check': ['server/services.ts'],
   'fast-xml-parser': ['shared/definition/xml/read.ts'],
-  execa: ['server/host/command.ts', 'server/notify.ts'],
+  execa: ['client/program.ts', 'server/host/command.ts', 'server/notify.ts'],
   'ipaddr.js': ['shared/address.ts'],
   pino: ['server/vnetd.ts'],
   'smol-toml': ['server/config.ts'],

@@ -38,6 +38,15 @@ describe('with a daemon', () => {
     expect(await runVnet(['doctor', 'lba'], { driver })).toMatchObject({ code: 3, out: expect.not.stringContaining('Severity'), err: expect.stringContaining("did you mean 'lab'?") });
   });
 
+  it('says that the daemon does not let it ask', async () => {
+    const refused = { ...fakeDriver(lab), diagnose: async () => { throw new NetworkError(ErrorCode.ACCESS_DENIED, 'connect.read'); } };
+    const { code, out, err } = await runVnet(['doctor', '-o', 'json'], { driver: refused });
+    expect({ code, err }).toEqual({ code: 1, err: '' });
+    expect(JSON.parse(out)).toEqual([expect.objectContaining({ severity: 'error', check: 'rights', message: expect.stringContaining('access denied: connect.read') })]);
+    const broken = { ...refused, diagnose: async () => { throw new NetworkError(ErrorCode.INTERNAL_ERROR, 'x'); } };
+    expect(await runVnet(['doctor'], { driver: broken })).toMatchObject({ code: 1, err: expect.stringContaining('Failed to diagnose') });
+  });
+
   it('gives records', async () => {
     const { code, out } = await runVnet(['doctor', '-o', 'json'], driverWith([bad, good]));
     expect(code).toBe(1);
@@ -82,7 +91,11 @@ describe('without a daemon', () => {
     await new Promise((resolve) => server.close(resolve));
   });
 
-  it('of another machine says only that it does not answer', async () => {
-    expect(await findings('vnet+tcp://elsewhere/system')).toEqual([expect.objectContaining({ check: 'daemon', network: null })]);
+  it('of another machine says that it does not answer, and how far one comes', async () => {
+    expect(await findings('vnet+tcp://elsewhere.invalid/system')).toEqual([expect.objectContaining({ check: 'daemon', network: null }), expect.objectContaining({ check: 'name', severity: 'error' })]);
+  });
+
+  it('passes on what ssh says', async () => {
+    expect(await findings('vnet+ssh://elsewhere/system')).toEqual([expect.objectContaining({ check: 'daemon', advice: 'start it' })]);
   });
 });
