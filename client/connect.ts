@@ -6,7 +6,7 @@
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { NetworkDriverClientImpl, NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
 import { changes } from '../shared/procedures.js';
-import { parseUri, type VnetUri } from '../shared/uri.js';
+import { parseUri, type Transport, type VnetUri } from '../shared/uri.js';
 
 /** How long a call may take if the caller does not say, in milliseconds. */
 export const defaultTimeoutMs = 30_000;
@@ -14,12 +14,22 @@ export const defaultTimeoutMs = 30_000;
 /** How long the first answer may take, in milliseconds: a host that is there answers at once. */
 const greetingTimeoutMs = 10_000;
 
+/** When a silent daemon is asked whether it is there if the caller does not say, in milliseconds. */
+const defaultKeepaliveMs = 20_000;
+
 /** How to connect. */
 export interface ConnectOptions {
   /** Refuse every changing call, and use a daemon's read-only socket where it has one. */
   readonly?: boolean;
   /** How long a call may take, in milliseconds. */
   timeoutMs?: number;
+  /**
+   * How calls travel: `session` over one stream, `unary` each as a gRPC call of
+   * its own. By itself: a session where the daemon has them.
+   */
+  transport?: Transport;
+  /** A daemon that says nothing for this long is asked whether it is there, and given up after half as long again, in milliseconds. */
+  keepaliveMs?: number;
 }
 
 /** A driver, and the way to let it go. */
@@ -49,7 +59,7 @@ interface Opened {
  * listens there; AUTH_FAILED for TLS files that cannot be used
  */
 export async function connect(uri: string, options: ConnectOptions = {}): Promise<ConnectedDriver> {
-  const opened = await open(parseUri(uri), options);
+  const opened = await open(parseUri(uri), uri, options);
   try {
     await (opened.greeter ?? opened.driver).open({ driver: opened.wanted });
   } catch (error) {
@@ -60,7 +70,7 @@ export async function connect(uri: string, options: ConnectOptions = {}): Promis
   return { driver, uri, close: () => opened.close() };
 }
 
-async function open(uri: VnetUri, options: ConnectOptions): Promise<Opened> {
+async function open(uri: VnetUri, text: string, options: ConnectOptions): Promise<Opened> {
   switch (uri.scheme) {
     case 'test': {
       const { openTestDriver } = await import('../server/driver/test-driver.js');
@@ -75,20 +85,21 @@ async function open(uri: VnetUri, options: ConnectOptions): Promise<Opened> {
         hint: 'forward the socket: ssh -L /tmp/vnet.sock:/run/vnet/vnet.sock HOST, then vnet+unix:///system?socket=/tmp/vnet.sock',
       });
     default:
-      return openRemote(uri, options);
+      return openRemote(uri, text, options);
   }
 }
 
-async function openRemote(uri: Exclude<VnetUri, { scheme: 'test' | 'embed' | 'ssh' }>, options: ConnectOptions): Promise<Opened> {
+async function openRemote(uri: Exclude<VnetUri, { scheme: 'test' | 'embed' | 'ssh' }>, text: string, options: ConnectOptions): Promise<Opened> {
   const { openChannel } = await import('./channel.js');
-  const { createGrpcRpc } = await import('./grpc-rpc.js');
-  const channel = await openChannel(uri, options.readonly ?? false);
-  const { timeoutMs = defaultTimeoutMs } = options;
+  const { openRpc } = await import('./steady-rpc.js');
+  const { timeoutMs = defaultTimeoutMs, keepaliveMs = defaultKeepaliveMs, transport = uri.transport } = options;
+  const channel = await openChannel(uri, options.readonly ?? false, keepaliveMs);
+  const rpc = openRpc(channel, text, transport, keepaliveMs);
   return {
-    driver: new NetworkDriverClientImpl(createGrpcRpc(channel, timeoutMs)),
-    greeter: new NetworkDriverClientImpl(createGrpcRpc(channel, Math.min(timeoutMs, greetingTimeoutMs))),
+    driver: new NetworkDriverClientImpl(rpc.steady(timeoutMs)),
+    greeter: new NetworkDriverClientImpl(rpc.once(Math.min(timeoutMs, greetingTimeoutMs))),
     wanted: uri.driver,
-    close: async () => channel.client.close(),
+    close: async () => rpc.close(),
   };
 }
 

@@ -160,7 +160,8 @@ async function* encodeEach(procedure: DriverProcedure, messages: AsyncIterable<o
   }
 }
 
-function stopped(): NetworkError {
+/** What a call ends with that a stop of the daemon ended, or that came after it. */
+export function stopped(): NetworkError {
   return new NetworkError(ErrorCode.RPC, 'vnetd is stopping', { hint: 'connect again when it has started' });
 }
 

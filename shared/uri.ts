@@ -14,11 +14,14 @@ export const defaults = {
   pki: '/etc/vnet/pki',
 } as const;
 
-/** A parsed URI. */
+/** How calls travel: over one stream, or each as a gRPC call of its own. */
+export type Transport = 'session' | 'unary';
+
+/** A parsed URI. Without `transport` the client chooses. */
 export type VnetUri =
-  | { scheme: 'unix'; driver: string; /** Absent: the default for the rights asked for. */ socket?: string }
-  | { scheme: 'tcp'; driver: string; host: string; port: number }
-  | { scheme: 'tls'; driver: string; host: string; port: number; pki: PkiFiles }
+  | { scheme: 'unix'; driver: string; /** Absent: the default for the rights asked for. */ socket?: string; transport?: Transport }
+  | { scheme: 'tcp'; driver: string; host: string; port: number; transport?: Transport }
+  | { scheme: 'tls'; driver: string; host: string; port: number; pki: PkiFiles; transport?: Transport }
   | { scheme: 'ssh'; driver: string; host: string; port?: number; user?: string; socket?: string }
   | { scheme: 'embed'; root: string }
   | { scheme: 'test' };
@@ -55,10 +58,9 @@ export function parseUri(text: string): VnetUri {
       if (url.host !== '') throw wrong(text, 'a unix socket has no host: write vnet+unix:///system?socket=PATH');
       return parseUnix(url, driver);
     case 'vnet+tcp:':
-      parameters(url, []);
-      return { scheme: 'tcp', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tcpPort) };
+      return { scheme: 'tcp', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tcpPort), ...parseTransport(url, parameters(url, ['transport'])) };
     case 'vnet+tls:':
-      return { scheme: 'tls', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tlsPort), pki: parsePki(url) };
+      return { scheme: 'tls', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tlsPort), ...parsePki(url) };
     case 'vnet+ssh:':
       return parseSsh(url, driver);
     default:
@@ -73,9 +75,9 @@ function parseEmbed(url: URL): VnetUri {
 }
 
 function parseUnix(url: URL, driver: string): VnetUri {
-  const { socket } = parameters(url, ['socket']);
+  const { socket, ...rest } = parameters(url, ['socket', 'transport']);
   if (socket !== undefined && !socket.startsWith('/')) throw wrong(url.href, 'socket must be an absolute path');
-  return { scheme: 'unix', driver: driverOf(url, driver), ...(socket === undefined ? {} : { socket }) };
+  return { scheme: 'unix', driver: driverOf(url, driver), ...(socket === undefined ? {} : { socket }), ...parseTransport(url, rest) };
 }
 
 function parseSsh(url: URL, driver: string): VnetUri {
@@ -93,9 +95,16 @@ function parseSsh(url: URL, driver: string): VnetUri {
   };
 }
 
-function parsePki(url: URL): PkiFiles {
-  const { pkipath = defaults.pki, ca, cert, key } = parameters(url, ['pkipath', 'ca', 'cert', 'key']);
-  return { ca: ca ?? `${pkipath}/ca.pem`, certificate: cert ?? `${pkipath}/client.pem`, key: key ?? `${pkipath}/client-key.pem` };
+function parsePki(url: URL): { pki: PkiFiles; transport?: Transport } {
+  const { pkipath = defaults.pki, ca, cert, key, ...rest } = parameters(url, ['pkipath', 'ca', 'cert', 'key', 'transport']);
+  const pki = { ca: ca ?? `${pkipath}/ca.pem`, certificate: cert ?? `${pkipath}/client.pem`, key: key ?? `${pkipath}/client-key.pem` };
+  return { pki, ...parseTransport(url, rest) };
+}
+
+function parseTransport(url: URL, { transport }: { transport?: string }): { transport?: Transport } {
+  if (transport === undefined) return {};
+  if (transport !== 'session' && transport !== 'unary') throw wrong(url.href, `transport must be session or unary, not '${transport}'`);
+  return { transport };
 }
 
 function hostAndPort(url: URL, defaultPort: number): { host: string; port: number } {

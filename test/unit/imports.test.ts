@@ -20,7 +20,7 @@ const doors: Record<string, string[]> = { 'client/connect.ts': ['server/driver/t
 
 /** Which files may import each foreign package. */
 const packages: Record<string, string[]> = {
-  '@grpc/grpc-js': ['client/channel.ts', 'client/grpc-rpc.ts', 'server/dispatch.ts', 'server/listen.ts'],
+  '@grpc/grpc-js': ['client/channel.ts', 'client/grpc-rpc.ts', 'client/session.ts', 'server/dispatch.ts', 'server/listen.ts', 'server/session/attach.ts'],
   '@grpc/proto-loader': ['server/services.ts'],
   '@grpc/reflection': ['server/services.ts'],
   'grpc-health-check': ['server/services.ts'],
