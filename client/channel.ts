@@ -22,7 +22,7 @@ export interface Channel {
 const options: ClientOptions = {
   // A second attempt after a lost connection comes soon: hosts are few and near.
   'grpc.initial_reconnect_backoff_ms': 200,
-  'grpc.max_reconnect_backoff_ms': 5_000,
+  'grpc.max_reconnect_backoff_ms': 2_000,
   'grpc.max_receive_message_length': 64 * 1024 * 1024,
   // Another caller's broken channel is not ours.
   'grpc.use_local_subchannel_pool': 1,

@@ -79,7 +79,7 @@ class SessionCarrier implements Carrier {
       const session = this.#open();
       const { place } = this.#channel;
       const call = session.call(`/${service}/${method}`, data, timeoutMs, 0, {
-        method,
+        method, endless: false,
         response: resolve,
         ended: (error) => {
           clearTimeout(timer);
@@ -105,9 +105,13 @@ class SessionCarrier implements Carrier {
     const inflow = new Inflow<Bytes>();
     const session = this.#open();
     const call = session.call(`/${service}/${method}`, data, 0, streamCredit, {
-      method, response: (message) => inflow.push(message), ended: (error) => inflow.end(error),
+      method, endless: true, response: (message) => inflow.push(message), ended: (error) => inflow.end(error),
     });
-    const cancel = () => inflow.end(aborted(method));
+    // At once: whoever gives up may never come back to its loop.
+    const cancel = () => {
+      session.cancel(call);
+      inflow.end(aborted(method));
+    };
     signal?.addEventListener('abort', cancel, { once: true });
     try {
       let read = 0;

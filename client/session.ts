@@ -13,11 +13,13 @@ import { Outbox } from '../shared/session/outbox.js';
 import { decodeError } from '../shared/status.js';
 import { Unanswered, type Bytes } from './carrier.js';
 import type { Channel } from './channel.js';
-import { asBuffer, receivedError } from './grpc-rpc.js';
+import { aborted, asBuffer, receivedError } from './grpc-rpc.js';
 
 /** Who waits for a call. */
 export interface Waiting {
   method: string;
+  /** It goes on as long as the session: a stream of responses. */
+  endless: boolean;
   /** Takes a response. */
   response(message: Bytes): void;
   /** The call has ended, well or not. Nothing follows. */
@@ -91,6 +93,11 @@ export class ClientSession {
   /** Ends it once its calls are answered; streams of responses end at once. */
   close(): void {
     this.#stopping = true;
+    for (const [call, open] of this.#open) {
+      if (!open.endless) continue;
+      this.cancel(call);
+      open.ended(aborted(open.method));
+    }
     this.#endIfIdle();
   }
 

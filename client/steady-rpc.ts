@@ -89,10 +89,11 @@ async function again(
 ): Promise<Bytes> {
   const backOff = new BackOff(backOffMs);
   const procedure = procedures.get(method);
+  const mayChange = procedure === undefined || changes(procedure);
   const given = signal === undefined ? closed : AbortSignal.any([closed, signal]);
   for (let last = failure; ;) {
     if (!(last instanceof Unanswered)) throw last;
-    if (last.left && (procedure === undefined || changes(procedure))) throw lostAnswer(last, method, procedure, data, uri);
+    if (last.left && mayChange) throw lostAnswer(last, method, procedure, data, uri);
     const leftMs = timeoutMs - (performance.now() - began);
     if (leftMs <= 0 || given.aborted) throw last;
     await backOff.wait(given, leftMs);
@@ -101,7 +102,9 @@ async function again(
     try {
       return await carrier.call(service, method, data, Math.ceil(timeoutMs - soFarMs), signal);
     } catch (error) {
-      last = error;
+      // Why nobody answers says more than that nobody did; but a change may have got through at last.
+      const late = error instanceof NetworkError && error.code === ErrorCode.OPERATION_TIMEOUT && !mayChange;
+      if (!late) last = error;
     }
   }
 }

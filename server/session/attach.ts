@@ -7,13 +7,13 @@ import { AttachResponse, type ServerFrame } from '../../shared/gen/vnet/v1/sessi
 import type { Calls } from '../calls.js';
 import type { Connections } from '../connections.js';
 import { asBuffer, asIs, callerOf, statusOf, type Dispatch } from '../dispatch.js';
-import { sessionLimits, type SessionLimits } from './limits.js';
+import type { SessionLimits } from './limits.js';
 import { Session } from './session.js';
 
 type Stream = ServerDuplexStream<Buffer, Buffer>;
 
 /** The service that answers sessions. */
-export function createSessions(calls: Calls, connections: Connections, limits: SessionLimits = sessionLimits): Dispatch {
+export function createSessions(calls: Calls, connections: Connections, limits: SessionLimits): Dispatch {
   return {
     definition: {
       attach: {
@@ -31,7 +31,13 @@ function attach(stream: Stream, calls: Calls, connections: Connections, limits: 
   const session = new Session(calls, () => callerOf(connections, stream), {
     write: (frames, taken) => stream.write(asBuffer(AttachResponse.encode({ frames: frames as ServerFrame[] }).finish()), (error?: Error | null) => { if (!error) taken(); }),
     read: (more) => more ? stream.resume() : stream.pause(),
-    end: (error) => error === undefined ? stream.end() : stream.emit('error', statusOf(error)),
+    end: (error) => {
+      if (error === undefined) stream.end();
+      else stream.emit('error', statusOf(error));
+      // The end is said once all before it is read: not by everyone.
+      const timer = setTimeout(() => connection.close(), limits.answerWithinMs).unref();
+      stream.once('finish', () => clearTimeout(timer));
+    },
     cut: () => connection.close(),
   }, limits);
   stream.on('data', (message: Buffer) => session.take(message));
