@@ -78,19 +78,23 @@ class SessionCarrier implements Carrier {
       if (signal?.aborted) return reject(aborted(method));
       const session = this.#open();
       const { place } = this.#channel;
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', cancel);
+      };
       const call = session.call(`/${service}/${method}`, data, timeoutMs, 0, {
         method, endless: false,
-        response: resolve,
+        response: (message) => {
+          done();
+          resolve(message);
+        },
         ended: (error) => {
-          clearTimeout(timer);
-          signal?.removeEventListener('abort', cancel);
-          // After a response it means nothing.
+          done();
           reject(error ?? new NetworkError(ErrorCode.RPC, `${method} at ${place} ended without a response`));
         },
       });
       const giveUp = (error: NetworkError) => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', cancel);
+        done();
         session.cancel(call);
         reject(error);
       };

@@ -20,9 +20,9 @@ export interface Waiting {
   method: string;
   /** It goes on as long as the session: a stream of responses. */
   endless: boolean;
-  /** Takes a response. */
+  /** Takes a response; of a call that has one, its end. */
   response(message: Bytes): void;
-  /** The call has ended, well or not. Nothing follows. */
+  /** The call has ended in another way. Nothing follows. */
   ended(error?: NetworkError | NoSession): void;
 }
 
@@ -123,11 +123,8 @@ export class ClientSession {
   }
 
   #takeFrame({ response, message, end, ping, stopping }: ServerFrame): void {
-    if (response !== undefined) {
-      const open = this.#ended(response.call);
-      open?.response(response.response as unknown as Bytes);
-      open?.ended();
-    } else if (message !== undefined) this.#open.get(message.call)?.response(message.message as unknown as Bytes);
+    if (response !== undefined) this.#ended(response.call)?.response(response.response as unknown as Bytes);
+    else if (message !== undefined) this.#open.get(message.call)?.response(message.message as unknown as Bytes);
     else if (end !== undefined) this.#ended(end.call)?.ended(errorOf(end));
     else if (ping !== undefined) this.#send({ pong: ping });
     else if (stopping !== undefined) this.#stopping = true;

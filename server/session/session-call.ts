@@ -7,6 +7,7 @@ import type { CallFrame, ServerFrame } from '../../shared/gen/vnet/v1/session.js
 import type { DriverProcedure } from '../calls.js';
 import { Credit } from './credit.js';
 import { endFrame } from './frames.js';
+import { borrowSignal, returnSignal } from './signals.js';
 
 /** The longest that a timer can wait, in milliseconds. */
 const longestMs = 2 ** 31 - 1;
@@ -23,7 +24,7 @@ export class SessionCall {
   readonly credit: Credit;
   /** Something is being done for it. */
   begun = false;
-  readonly #over = new AbortController();
+  readonly #over: AbortController;
   readonly #ending: Ending;
   readonly #timer: NodeJS.Timeout | undefined;
   #ended = false;
@@ -34,6 +35,8 @@ export class SessionCall {
     this.request = request;
     this.credit = new Credit(credit);
     this.#ending = ending;
+    // Who listens to a stream's signal may combine it with others, which keeps it.
+    this.#over = procedure.responseStream ? new AbortController() : borrowSignal();
     if (timeoutMs > 0) this.#timer = setTimeout(() => this.#timedOut(timeoutMs), Math.min(timeoutMs, longestMs)).unref();
   }
 
@@ -74,6 +77,11 @@ export class SessionCall {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#over.abort();
+  }
+
+  /** Nothing is being done for it any more. */
+  done(): void {
+    if (!this.procedure.responseStream) returnSignal(this.#over);
   }
 
   #timedOut(timeoutMs: number): void {

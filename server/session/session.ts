@@ -168,6 +168,7 @@ export class Session {
     } catch (error) {
       call.fail(error as NetworkError);
     }
+    call.done();
     this.#answering -= 1;
     this.#proceed();
   }
