@@ -39,7 +39,9 @@ class SessionCarrier implements Carrier {
 
   call(service: string, method: string, data: Uint8Array, timeoutMs: number, signal?: AbortSignal): Promise<Bytes> {
     if (this.#none || service !== NetworkDriverServiceName) return this.#unary.call(service, method, data, timeoutMs, signal);
-    return this.#call(service, method, data, timeoutMs, signal).catch((error: unknown) => {
+    const answer = this.#call(service, method, data, timeoutMs, signal);
+    if (this.#session?.answered === true) return answer;
+    return answer.catch((error: unknown) => {
       if (!this.#isNone(error)) throw error;
       return this.#unary.call(service, method, data, timeoutMs, signal);
     });
@@ -83,7 +85,7 @@ class SessionCarrier implements Carrier {
         signal?.removeEventListener('abort', cancel);
       };
       const call = session.call(`/${service}/${method}`, data, timeoutMs, 0, {
-        method, endless: false,
+        method, endless: false, left: false,
         response: (message) => {
           done();
           resolve(message);
@@ -109,7 +111,7 @@ class SessionCarrier implements Carrier {
     const inflow = new Inflow<Bytes>();
     const session = this.#open();
     const call = session.call(`/${service}/${method}`, data, 0, streamCredit, {
-      method, endless: true, response: (message) => inflow.push(message), ended: (error) => inflow.end(error),
+      method, endless: true, left: false, response: (message) => inflow.push(message), ended: (error) => inflow.end(error),
     });
     // At once: whoever gives up may never come back to its loop.
     const cancel = () => {

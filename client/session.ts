@@ -4,6 +4,7 @@
  * not carry.
  */
 import { Metadata, type ClientDuplexStream, type StatusObject } from '@grpc/grpc-js';
+import { encodeMessage } from '../shared/encode.js';
 import { ErrorCode, type NetworkError } from '../shared/errors.js';
 import { Status } from '../shared/gen/google/rpc/status.js';
 import { AttachRequest, AttachResponse, type ClientFrame, type EndFrame, type ServerFrame } from '../shared/gen/vnet/v1/session.js';
@@ -20,16 +21,12 @@ export interface Waiting {
   method: string;
   /** It goes on as long as the session: a stream of responses. */
   endless: boolean;
+  /** Set once the request is with the transport. */
+  left: boolean;
   /** Takes a response; of a call that has one, its end. */
   response(message: Bytes): void;
   /** The call has ended in another way. Nothing follows. */
   ended(error?: NetworkError | NoSession): void;
-}
-
-/** A call that has not ended. */
-interface Open extends Waiting {
-  /** The request is with the transport. */
-  left: boolean;
 }
 
 /** The other end has no sessions: the call was not made. */
@@ -41,7 +38,7 @@ export class ClientSession {
   readonly #stream: ClientDuplexStream<Buffer, Buffer>;
   readonly #outbox: Outbox<Partial<ClientFrame>>;
   readonly #heartbeat: Heartbeat;
-  readonly #open = new Map<number, Open>();
+  readonly #open = new Map<number, Waiting>();
   #last = 0;
   #pings = 0;
   #answered = false;
@@ -53,7 +50,7 @@ export class ClientSession {
     const stream = this.#stream = channel.client.makeBidiStreamRequest('/vnet.v1.Session/Attach', asBuffer, asBuffer, new Metadata());
     this.#outbox = new Outbox((frames, taken) => {
       for (const { call } of frames) if (call !== undefined) this.#note(call.call);
-      stream.write(asBuffer(AttachRequest.encode({ frames: frames as ClientFrame[] }).finish()), taken);
+      stream.write(asBuffer(encodeMessage(AttachRequest, { frames: frames as ClientFrame[] })), taken);
     }, Infinity);
     this.#heartbeat = new Heartbeat(patience, {
       ping: () => this.#send({ ping: { number: this.#pings += 1 } }),
@@ -66,6 +63,11 @@ export class ClientSession {
     stream.on('status', (status: StatusObject) => setImmediate(() => this.#closed(status)));
   }
 
+  /** Whether the daemon has said something in it. */
+  get answered(): boolean {
+    return this.#answered;
+  }
+
   /** Whether it takes further calls. */
   get usable(): boolean {
     return !this.#over && !this.#stopping;
@@ -75,7 +77,7 @@ export class ClientSession {
   call(path: string, request: Uint8Array, timeoutMs: number, credit: number, waiting: Waiting): number {
     do this.#last = (this.#last + 1) >>> 0; while (this.#open.has(this.#last));
     const call = this.#last;
-    this.#open.set(call, { ...waiting, left: false });
+    this.#open.set(call, waiting);
     this.#outbox.push({ call: { call, method: path, request: request as Buffer, timeoutMs, credit } }, request.length);
     return call;
   }
@@ -130,7 +132,7 @@ export class ClientSession {
     else if (stopping !== undefined) this.#stopping = true;
   }
 
-  #ended(call: number): Open | undefined {
+  #ended(call: number): Waiting | undefined {
     const open = this.#open.get(call);
     this.#open.delete(call);
     return open;
@@ -156,7 +158,7 @@ export class ClientSession {
     this.#finish(({ left }) => new Unanswered(`the connection to '${this.#channel.place}' is lost: ${why}`, left));
   }
 
-  #finish(errorFor: (open: Open) => NetworkError | NoSession | undefined): void {
+  #finish(errorFor: (open: Waiting) => NetworkError | NoSession | undefined): void {
     if (this.#over) return;
     this.#over = true;
     this.#heartbeat.stop();

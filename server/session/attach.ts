@@ -3,6 +3,7 @@
  * what a session does with its messages.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { encodeMessage } from '../../shared/encode.js';
 import { AttachResponse, type ServerFrame } from '../../shared/gen/vnet/v1/session.js';
 import type { Calls } from '../calls.js';
 import type { Connections } from '../connections.js';
@@ -29,7 +30,7 @@ function attach(stream: Stream, calls: Calls, connections: Connections, limits: 
   const { connection } = callerOf(connections, stream);
   readLittleAhead(stream);
   const session = new Session(calls, () => callerOf(connections, stream), {
-    write: (frames, taken) => stream.write(asBuffer(AttachResponse.encode({ frames: frames as ServerFrame[] }).finish()), (error?: Error | null) => { if (!error) taken(); }),
+    write: (frames, taken) => stream.write(asBuffer(encodeMessage(AttachResponse, { frames: frames as ServerFrame[] })), (error?: Error | null) => { if (!error) taken(); }),
     read: (more) => more ? stream.resume() : stream.pause(),
     end: (error) => {
       if (error === undefined) stream.end();

@@ -24,6 +24,7 @@ const packages: Record<string, string[]> = {
   '@grpc/proto-loader': ['server/services.ts'],
   '@grpc/reflection': ['server/services.ts'],
   'grpc-health-check': ['server/services.ts'],
+  '@bufbuild/protobuf': ['shared/encode.ts'],
   'fast-xml-parser': ['shared/definition/xml/read.ts'],
   execa: ['server/host/command.ts', 'server/notify.ts'],
   'ipaddr.js': ['shared/address.ts'],
