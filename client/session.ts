@@ -127,8 +127,11 @@ export class ClientSession {
   #takeFrame({ response, message, end, ping, stopping }: ServerFrame): void {
     if (response !== undefined) this.#ended(response.call)?.response(response.response as unknown as Bytes);
     else if (message !== undefined) this.#open.get(message.call)?.response(message.message as unknown as Bytes);
-    else if (end !== undefined) this.#ended(end.call)?.ended(errorOf(end));
-    else if (ping !== undefined) this.#send({ pong: ping });
+    else if (end !== undefined) {
+      // First: a status that cannot be read must not leave its call without an end.
+      const error = errorOf(end);
+      this.#ended(end.call)?.ended(error);
+    } else if (ping !== undefined) this.#send({ pong: ping });
     else if (stopping !== undefined) this.#stopping = true;
   }
 
@@ -171,7 +174,8 @@ export class ClientSession {
 }
 
 function errorOf({ status, untouched }: EndFrame): NetworkError | undefined {
-  if (status === undefined || status.code === 0) return undefined;
-  const error = decodeError(status.code, status.message, Status.encode(status).finish());
+  if (status.length === 0) return undefined;
+  const { code, message } = Status.decode(status);
+  const error = decodeError(code, message, status);
   return untouched && error.code === ErrorCode.RPC ? new Unanswered(error.message, false, { hint: error.hint }) : error;
 }

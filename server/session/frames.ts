@@ -3,7 +3,6 @@
  * calls end. Does not know: what is done about it, gRPC.
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { Status } from '../../shared/gen/google/rpc/status.js';
 import { AttachRequest, type ClientFrame, type EndFrame } from '../../shared/gen/vnet/v1/session.js';
 import { framesInMessage } from '../../shared/session/outbox.js';
 import { encodeError } from '../../shared/status.js';
@@ -27,9 +26,11 @@ export function broken(why: string): NetworkError {
   return new NetworkError(ErrorCode.INVALID_ARG, `the session is over: ${why}`);
 }
 
+const complete = Buffer.alloc(0);
+
 /** How a call ends. */
 export function endFrame(call: number, error?: NetworkError, untouched = false): EndFrame {
-  return { call, status: error === undefined ? undefined : Status.decode(encodeError(error).detail), untouched };
+  return { call, status: error === undefined ? complete : encodeError(error).detail as Buffer, untouched };
 }
 
 /** Field 1, with a length: `AttachRequest.frames`. */

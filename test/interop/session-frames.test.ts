@@ -51,7 +51,7 @@ async function othersAreServed(): Promise<void> {
   await expect(honest.driver.networkLookupByName({ name: 'lab' })).resolves.toEqual({ network });
 }
 
-const errorIn = ({ status }: EndFrame) => decodeError(status!.code, status!.message, Status.encode(status!).finish());
+const errorIn = ({ status }: EndFrame) => decodeError(Status.decode(status).code, Status.decode(status).message, status);
 
 describe('a session', () => {
   it('answers what comes in its first message, several at once', async () => {

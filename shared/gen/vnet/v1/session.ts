@@ -3,7 +3,6 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import { Status } from "../../google/rpc/status.js";
 
 export const protobufPackage = "vnet.v1";
 
@@ -19,7 +18,10 @@ export const protobufFileName = "vnet/v1/session.proto";
  * other end (UNIMPLEMENTED) calls the methods themselves.
  */
 
-/** What a client sends: one frame, or several at once. */
+/**
+ * What a client sends: one frame, or several at once. It never gets other
+ * fields, and one that has some is malformed.
+ */
 export interface AttachRequest {
   /** In this order. */
   frames: ClientFrame[];
@@ -151,13 +153,12 @@ export interface EndFrame {
   /** Which call. */
   call: number;
   /**
-   * Absent, or with code 0: it is complete. Otherwise what it failed with:
-   * the gRPC status, the message, and the same details that a unary call has
-   * in its trailer grpc-status-details-bin (see error.proto).
+   * Empty: it is complete. Otherwise what it failed with, an encoded
+   * google.rpc.Status: the same bytes that a unary call has in its trailer
+   * grpc-status-details-bin (see error.proto). Its code and message are what
+   * grpc-status and grpc-message would be.
    */
-  status:
-    | Status
-    | undefined;
+  status: Buffer;
   /**
    * The call failed and nothing was done for it, not even looked at: it can be
    * repeated without harm, in another session.
@@ -1370,7 +1371,7 @@ export const MessageFrame: MessageFns<MessageFrame> = {
 };
 
 function createBaseEndFrame(): EndFrame {
-  return { call: 0, status: undefined, untouched: false };
+  return { call: 0, status: Buffer.alloc(0), untouched: false };
 }
 
 export const EndFrame: MessageFns<EndFrame> = {
@@ -1378,8 +1379,8 @@ export const EndFrame: MessageFns<EndFrame> = {
     if (message.call !== 0) {
       writer.uint32(8).uint32(message.call);
     }
-    if (message.status !== undefined) {
-      Status.encode(message.status, writer.uint32(18).fork()).join();
+    if (message.status.length !== 0) {
+      writer.uint32(18).bytes(message.status);
     }
     if (message.untouched !== false) {
       writer.uint32(24).bool(message.untouched);
@@ -1413,7 +1414,7 @@ export const EndFrame: MessageFns<EndFrame> = {
               break;
             }
 
-            message.status = Status.decode(reader, reader.uint32());
+            message.status = Buffer.from(reader.bytes());
             continue;
           }
           case 3: {
@@ -1471,7 +1472,7 @@ export const EndFrame: MessageFns<EndFrame> = {
   fromJSON(object: any): EndFrame {
     return {
       call: isSet(object.call) ? globalThis.Number(object.call) : 0,
-      status: isSet(object.status) ? Status.fromJSON(object.status) : undefined,
+      status: isSet(object.status) ? Buffer.from(bytesFromBase64(object.status)) : Buffer.alloc(0),
       untouched: isSet(object.untouched) ? globalThis.Boolean(object.untouched) : false,
     };
   },
@@ -1481,8 +1482,8 @@ export const EndFrame: MessageFns<EndFrame> = {
     if (message.call !== 0) {
       obj.call = Math.round(message.call);
     }
-    if (message.status !== undefined) {
-      obj.status = Status.toJSON(message.status);
+    if (message.status.length !== 0) {
+      obj.status = base64FromBytes(message.status);
     }
     if (message.untouched !== false) {
       obj.untouched = message.untouched;
@@ -1496,9 +1497,7 @@ export const EndFrame: MessageFns<EndFrame> = {
   fromPartial<I extends Exact<DeepPartial<EndFrame>, I>>(object: I): EndFrame {
     const message = createBaseEndFrame();
     message.call = object.call ?? 0;
-    message.status = (object.status !== undefined && object.status !== null)
-      ? Status.fromPartial(object.status)
-      : undefined;
+    message.status = object.status ?? Buffer.alloc(0);
     message.untouched = object.untouched ?? false;
     return message;
   },
