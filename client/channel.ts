@@ -1,5 +1,5 @@
 /**
- * Lives here: a gRPC channel to the place a URI names. One of two files of the
+ * Lives here: a gRPC channel to the place a URI names. One of three files of the
  * client that import grpc-js. Does not know: what is called over it.
  */
 import { readFile } from 'node:fs/promises';
@@ -20,36 +20,39 @@ export interface Channel {
 }
 
 const options: ClientOptions = {
-  // A daemon gives up on a silent peer; so does a client on a silent daemon.
-  'grpc.keepalive_time_ms': 20_000,
-  'grpc.keepalive_timeout_ms': 10_000,
   // A second attempt after a lost connection comes soon: hosts are few and near.
   'grpc.initial_reconnect_backoff_ms': 200,
-  'grpc.max_reconnect_backoff_ms': 5_000,
+  'grpc.max_reconnect_backoff_ms': 2_000,
   'grpc.max_receive_message_length': 64 * 1024 * 1024,
   // Another caller's broken channel is not ours.
   'grpc.use_local_subchannel_pool': 1,
   'grpc.enable_http_proxy': 0,
 };
 
-/** Opens a channel. Nothing is sent before the first call. */
-export async function openChannel(uri: ChannelUri, readonly: boolean): Promise<Channel> {
+/**
+ * Opens a channel. Nothing is sent before the first call.
+ *
+ * @param keepaliveMs a daemon that says nothing for this long is asked whether it is there, and given up after half as long again
+ */
+export async function openChannel(uri: ChannelUri, readonly: boolean, keepaliveMs: number): Promise<Channel> {
+  // A daemon gives up on a silent peer; so does a client on a silent daemon.
+  const keepalive = { 'grpc.keepalive_time_ms': keepaliveMs, 'grpc.keepalive_timeout_ms': keepaliveMs / 2 };
   switch (uri.scheme) {
     case 'unix': {
       const socket = uri.socket ?? (readonly ? defaults.readonlySocket : defaults.socket);
       // Any name serves as authority: the socket's mode decides who may speak.
-      return open(`unix:${socket}`, credentials.createInsecure(), uri.place ?? socket, { 'grpc.default_authority': 'localhost' });
+      return open(`unix:${socket}`, credentials.createInsecure(), uri.place ?? socket, { ...keepalive, 'grpc.default_authority': 'localhost' });
     }
     case 'tcp':
-      return open(target(uri), credentials.createInsecure(), `${uri.host}:${uri.port}`);
+      return open(target(uri), credentials.createInsecure(), `${uri.host}:${uri.port}`, keepalive);
     case 'tls':
       // TLS has no way to ask for a host by address: then any name is asked for, and the address is what is checked.
       return open(target(uri), await tlsCredentials(uri), `${uri.host}:${uri.port}`,
-        isIP(uri.host) === 0 ? {} : { 'grpc.ssl_target_name_override': 'vnetd' });
+        isIP(uri.host) === 0 ? keepalive : { ...keepalive, 'grpc.ssl_target_name_override': 'vnetd' });
   }
 }
 
-function open(address: string, channelCredentials: ChannelCredentials, place: string, more: ClientOptions = {}): Channel {
+function open(address: string, channelCredentials: ChannelCredentials, place: string, more: ClientOptions): Channel {
   return { client: new Client(address, channelCredentials, { ...options, ...more }), place };
 }
 

@@ -6,7 +6,7 @@
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { NetworkDriverClientImpl, NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
 import { changes } from '../shared/procedures.js';
-import { parseUri, type VnetUri } from '../shared/uri.js';
+import { parseUri, type Transport, type VnetUri } from '../shared/uri.js';
 import type { ChannelUri } from './channel.js';
 
 /** How long a call may take if the caller does not say, in milliseconds. */
@@ -15,12 +15,22 @@ export const defaultTimeoutMs = 30_000;
 /** How long the first answer may take, in milliseconds: a host that is there answers at once. */
 const greetingTimeoutMs = 10_000;
 
+/** When a silent daemon is asked whether it is there if the caller does not say, in milliseconds. */
+const defaultKeepaliveMs = 20_000;
+
 /** How to connect. */
 export interface ConnectOptions {
   /** Refuse every changing call, and use a daemon's read-only socket where it has one. */
   readonly?: boolean;
   /** How long a call may take, in milliseconds. */
   timeoutMs?: number;
+  /**
+   * How calls travel: `session` over one stream, `unary` each as a gRPC call of
+   * its own. By itself: a session where the daemon has them.
+   */
+  transport?: Transport;
+  /** A daemon that says nothing for this long is asked whether it is there, and given up after half as long again, in milliseconds. */
+  keepaliveMs?: number;
 }
 
 /** A driver, and the way to let it go. */
@@ -53,7 +63,7 @@ interface Opened {
  * used, and for keys that ssh or its other end does not take
  */
 export async function connect(uri: string, options: ConnectOptions = {}): Promise<ConnectedDriver> {
-  const opened = await open(parseUri(uri), options);
+  const opened = await open(parseUri(uri), uri, options);
   try {
     await (opened.greeter ?? opened.driver).open({ driver: opened.wanted });
   } catch (error) {
@@ -65,7 +75,7 @@ export async function connect(uri: string, options: ConnectOptions = {}): Promis
   return { driver, uri, close: () => opened.close() };
 }
 
-async function open(uri: VnetUri, options: ConnectOptions): Promise<Opened> {
+async function open(uri: VnetUri, text: string, options: ConnectOptions): Promise<Opened> {
   switch (uri.scheme) {
     case 'test': {
       const { openTestDriver } = await import('../server/driver/test-driver.js');
@@ -78,25 +88,28 @@ async function open(uri: VnetUri, options: ConnectOptions): Promise<Opened> {
     case 'ssh': {
       const { openTunnel, loginTimeoutMs } = await import('./ssh.js');
       const tunnel = await openTunnel(uri, options.readonly ?? false);
-      const place = { scheme: 'unix', driver: uri.driver, socket: tunnel.socket, place: tunnel.place } as const;
-      const opened = await openRemote(place, options, loginTimeoutMs);
+      const place: ChannelUri = {
+        scheme: 'unix', driver: uri.driver, socket: tunnel.socket, place: tunnel.place, ...(uri.transport === undefined ? {} : { transport: uri.transport }),
+      };
+      const opened = await openRemote(place, text, options, loginTimeoutMs);
       return { ...opened, fail: tunnel.fail, close: () => opened.close().finally(tunnel.close) };
     }
     default:
-      return openRemote(uri, options);
+      return openRemote(uri, text, options);
   }
 }
 
-async function openRemote(uri: ChannelUri, options: ConnectOptions, greetingMs = greetingTimeoutMs): Promise<Opened> {
+async function openRemote(uri: ChannelUri, text: string, options: ConnectOptions, greetingMs = greetingTimeoutMs): Promise<Opened> {
   const { openChannel } = await import('./channel.js');
-  const { createGrpcRpc } = await import('./grpc-rpc.js');
-  const channel = await openChannel(uri, options.readonly ?? false);
-  const { timeoutMs = defaultTimeoutMs } = options;
+  const { openRpc } = await import('./steady-rpc.js');
+  const { timeoutMs = defaultTimeoutMs, keepaliveMs = defaultKeepaliveMs, transport = uri.transport } = options;
+  const channel = await openChannel(uri, options.readonly ?? false, keepaliveMs);
+  const rpc = openRpc(channel, text, transport, keepaliveMs);
   return {
-    driver: new NetworkDriverClientImpl(createGrpcRpc(channel, timeoutMs)),
-    greeter: new NetworkDriverClientImpl(createGrpcRpc(channel, Math.min(options.timeoutMs ?? greetingMs, greetingMs))),
+    driver: new NetworkDriverClientImpl(rpc.steady(timeoutMs)),
+    greeter: new NetworkDriverClientImpl(rpc.once(Math.min(options.timeoutMs ?? greetingMs, greetingMs))),
     wanted: uri.driver,
-    close: async () => channel.client.close(),
+    close: async () => rpc.close(),
   };
 }
 

@@ -1,27 +1,19 @@
 /**
  * Lives here: calls as gRPC: bytes out, bytes or a NetworkError back, or bytes
- * again and again. The `Rpc` under the generated client. Does not know: what the bytes mean.
+ * again and again. Does not know: what the bytes mean, or whether a call is repeated.
  */
 import { Metadata, type ServiceError } from '@grpc/grpc-js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
-import type { NetworkDriverClientImpl } from '../shared/gen/vnet/v1/network_driver.js';
 import { GrpcStatus } from '../shared/grpc-status.js';
 import { decodeError, detailTrailer } from '../shared/status.js';
+import { Unanswered, type Bytes, type Carrier } from './carrier.js';
 import type { Channel } from './channel.js';
 
-/** What a generated client sends its calls through. */
-export type Rpc = ConstructorParameters<typeof NetworkDriverClientImpl>[0];
-
-/**
- * Calls over a channel.
- *
- * @param timeoutMs how long a call may take, in milliseconds; a stream may take
- * as long as the connection lives, which the channel's keepalive finds out
- */
-export function createGrpcRpc(channel: Channel, timeoutMs: number): Rpc {
+/** Calls over a channel, one by one. A stream lives as long as the connection does, which the channel's keepalive finds out. */
+export function createUnaryCarrier(channel: Channel): Carrier {
   const { client, place } = channel;
   return {
-    request: (service, method, data, abortSignal) => new Promise((resolve, reject) => {
+    call: (service, method, data, timeoutMs, abortSignal) => new Promise((resolve, reject) => {
       if (abortSignal?.aborted) {
         reject(aborted(method));
         return;
@@ -31,26 +23,25 @@ export function createGrpcRpc(channel: Channel, timeoutMs: number): Rpc {
         (error, answer) => {
           abortSignal?.removeEventListener('abort', cancel);
           if (error) reject(receivedError(error, method, place, timeoutMs));
-          else resolve(answer as unknown as Uint8Array<ArrayBuffer>);
+          else resolve(answer as unknown as Bytes);
         },
       );
       const cancel = () => call.cancel();
       abortSignal?.addEventListener('abort', cancel, { once: true });
     }),
-    serverStreamingRequest: (service, method, data, abortSignal) => receive(channel, `/${service}/${method}`, method, data, abortSignal),
-    clientStreamingRequest: (_, method) => noStream(method),
-    bidirectionalStreamingRequest: (_, method) => noStream(method),
+    stream: (service, method, data, abortSignal) => receive(channel, `/${service}/${method}`, method, data, abortSignal),
+    close: () => client.close(),
   };
 }
 
 /** What a call gives again and again. Leaving the loop, or the signal, ends the call. */
-async function* receive({ client, place }: Channel, path: string, method: string, data: Uint8Array, signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+async function* receive({ client, place }: Channel, path: string, method: string, data: Uint8Array, signal?: AbortSignal): AsyncGenerator<Bytes> {
   if (signal?.aborted) throw aborted(method);
   const call = client.makeServerStreamRequest(path, asBuffer, asBuffer, data, new Metadata());
   const cancel = () => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   try {
-    for await (const message of call) yield message as Uint8Array<ArrayBuffer>;
+    for await (const message of call) yield message as Bytes;
   } catch (error) {
     throw receivedError(error as ServiceError, method, place, 0);
   } finally {
@@ -60,25 +51,20 @@ async function* receive({ client, place }: Channel, path: string, method: string
   }
 }
 
-function noStream(method: string): never {
-  throw new NetworkError(ErrorCode.NO_SUPPORT, method);
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
+/** Bytes as the library wants them. */
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 /** The error that ended a call: what the daemon sent, or what kept us from it. */
-function receivedError(error: ServiceError, method: string, place: string, timeoutMs: number): NetworkError {
+export function receivedError(error: Pick<ServiceError, 'code' | 'details' | 'metadata'>, method: string, place: string, timeoutMs: number): NetworkError {
   const [detail] = error.metadata?.get(detailTrailer) ?? [];
   if (detail instanceof Buffer) return decodeError(error.code, error.details, detail);
   switch (error.code as number) {
     case GrpcStatus.UNAVAILABLE:
       return unreachable(error.details, place);
     case GrpcStatus.DEADLINE_EXCEEDED:
-      return new NetworkError(ErrorCode.OPERATION_TIMEOUT, `${method} at ${place} got no answer in ${timeoutMs / 1000} s`, {
-        hint: 'it may still happen: look before you repeat it',
-      });
+      return timedOut(method, place, timeoutMs);
     case GrpcStatus.CANCELLED:
       return aborted(method);
     case GrpcStatus.UNIMPLEMENTED:
@@ -88,19 +74,29 @@ function receivedError(error: ServiceError, method: string, place: string, timeo
   }
 }
 
-function aborted(method: string): NetworkError {
+/** A call took longer than it may. */
+export function timedOut(method: string, place: string, timeoutMs: number): NetworkError {
+  return new NetworkError(ErrorCode.OPERATION_TIMEOUT, `${method} at ${place} got no answer in ${timeoutMs / 1000} s`, {
+    hint: 'it may still happen: look before you repeat it',
+  });
+}
+
+/** A call was given up. */
+export function aborted(method: string): NetworkError {
   return new NetworkError(ErrorCode.OPERATION_ABORTED, `${method} was given up by the caller`, {
     hint: 'it may still happen: look before you repeat it',
   });
 }
 
 /** Why nobody answered, from the library's words, and what to do about it. */
-function unreachable(details: string, place: string): NetworkError {
+function unreachable(details: string, place: string): Unanswered {
   const [, reason = details] = /Last error: (?:Error: )?(.*?)\.? Resolution note:/s.exec(details) ?? [];
   const why = reason.replace(/^Error: /, '');
   const message = place.startsWith('/')
     ? `Failed to connect socket to '${place}': ${plain(why)}` : `unable to connect to server at '${place}': ${plain(why)}`;
-  return new NetworkError(ErrorCode.RPC, message, { hint: hintFor(why, place) });
+  // Everything else the library says of a connection that was there.
+  const left = !/^(No connection established|Name resolution failed)/.test(details);
+  return new Unanswered(message, left, { hint: hintFor(why, place) });
 }
 
 /** System errors in their own words, as strerror has them. */

@@ -8,5 +8,6 @@ export type { NetworkEvent, WatchOptions } from './watch.js';
 export { ErrorCode, errorCodeName, NetworkError, type Problem } from '../shared/errors.js';
 export type { Attachment, DhcpLease, HostChange, NetworkDriver, NetworkSummary, NetworkUpdateResponse } from '../shared/gen/vnet/v1/network_driver.js';
 export { EventKind, LeaseType } from '../shared/gen/vnet/v1/network_driver.js';
+export type { Transport } from '../shared/uri.js';
 export { updateCommands, updateSections, type UpdateCommandWord, type UpdateSectionWord } from '../shared/update-words.js';
 export { version } from '../shared/version.js';

@@ -5,6 +5,7 @@
  */
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { EventKind, type NetworkDriver, type WatchNetworkEventsResponse } from '../shared/gen/vnet/v1/network_driver.js';
+import { BackOff } from './back-off.js';
 
 /** Something that happened to a network, or RESYNC: something was missed. */
 export type NetworkEvent = WatchNetworkEventsResponse;
@@ -19,7 +20,7 @@ export interface WatchOptions {
   signal?: AbortSignal;
 }
 
-/** Between two attempts to go on: this long at first, twice as long each time, at most this long. In milliseconds. */
+/** Between two attempts to go on, in milliseconds. */
 const backOffMs = { first: 200, longest: 5000 };
 
 /** What another attempt may not find any more. Anything else, such as a network that is gone, stays. */
@@ -38,13 +39,13 @@ export async function* watchEvents(driver: NetworkDriver, { network, kinds = [],
   const handle = network && { name: network.name, uuid: network.uuid };
   const everything = handle === undefined && kinds.length === 0;
   let seen: { epoch: string; sequence: number } | undefined;
-  let waitMs = backOffMs.first;
+  const backOff = new BackOff(backOffMs);
   for (;;) {
     try {
       const request = { network: handle, kinds: [...kinds], epoch: seen?.epoch ?? '', after: seen?.sequence ?? 0 };
       for await (const event of driver.watchNetworkEvents(request, signal)) {
         const { epoch, sequence, kind } = event;
-        waitMs = backOffMs.first;
+        backOff.reset();
         const goesOn: boolean = seen !== undefined && kind === EventKind.SUBSCRIBED;
         // Nothing was missed if it is the same place. Numbers have no gaps: a gap is something that nobody told.
         const gap: boolean = seen !== undefined && (epoch !== seen.epoch || (everything && sequence > seen.sequence + 1));
@@ -56,20 +57,7 @@ export async function* watchEvents(driver: NetworkDriver, { network, kinds = [],
       if (signal?.aborted) return;
       if (seen === undefined || !(error instanceof NetworkError) || !passing.includes(error.code)) throw error;
     }
-    await pause(waitMs * (0.75 + Math.random() / 2), signal);
+    await backOff.wait(signal);
     if (signal?.aborted) return;
-    waitMs = Math.min(waitMs * 2, backOffMs.longest);
   }
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal?.addEventListener('abort', done, { once: true });
-  });
 }

@@ -4,6 +4,7 @@
  * of it, and who wants to know. Does not know: gRPC, sockets, networks.
  */
 import { randomUUID } from 'node:crypto';
+import { encodeMessage, type BinaryWriter } from '../shared/encode.js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
 import type { Procedure } from '../shared/procedures.js';
@@ -15,7 +16,7 @@ import { Stopping } from './stopping.js';
 /** A codec of a generated message. */
 interface Codec {
   decode(bytes: Uint8Array): unknown;
-  encode(message: unknown): { finish(): Uint8Array };
+  encode(message: unknown, into?: BinaryWriter): BinaryWriter;
 }
 
 /** A procedure of the contract. */
@@ -87,7 +88,7 @@ export class Calls {
     return this.stopping.during(() => this.#observed(call, async (read) => {
       const { procedure } = call;
       const response = await this.#method(call)(read(request), call.signal) as object;
-      return procedure.responseType.encode(response).finish();
+      return encodeMessage(procedure.responseType, response);
     }));
   }
 
@@ -155,12 +156,13 @@ const encoded = new WeakMap<object, Uint8Array>();
 async function* encodeEach(procedure: DriverProcedure, messages: AsyncIterable<object>): AsyncGenerator<Uint8Array> {
   for await (const message of messages) {
     let bytes = encoded.get(message);
-    if (bytes === undefined) encoded.set(message, bytes = procedure.responseType.encode(message).finish());
+    if (bytes === undefined) encoded.set(message, bytes = encodeMessage(procedure.responseType, message));
     yield bytes;
   }
 }
 
-function stopped(): NetworkError {
+/** What a call ends with that a stop of the daemon ended, or that came after it. */
+export function stopped(): NetworkError {
   return new NetworkError(ErrorCode.RPC, 'vnetd is stopping', { hint: 'connect again when it has started' });
 }
 

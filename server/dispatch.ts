@@ -43,8 +43,13 @@ export function createDispatch(calls: Calls, connections: Connections): Dispatch
 function arrived(procedure: DriverProcedure, connections: Connections, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): Call {
   const over = new AbortController();
   call.once('cancelled', () => over.abort());
+  return { ...callerOf(connections, call), procedure, id: nameCall(), signal: over.signal };
+}
+
+/** Who makes a call, or the calls of a session. */
+export function callerOf(connections: Connections, call: { getPeer(): string; metadata: Metadata }): Pick<Call, 'connection' | 'identity'> {
   const connection = connections.of(call.getPeer());
-  return { procedure, connection, identity: connection.identity, id: nameCall(), signal: over.signal };
+  return { connection, identity: connection.identity };
 }
 
 async function answer(calls: Calls, call: Call, request: Buffer, respond: sendUnaryData<Buffer>): Promise<void> {
@@ -65,17 +70,19 @@ async function answerStream(calls: Calls, call: Call, stream: ServerWritableStre
 }
 
 /** An error as grpc-js sends it. */
-function statusOf(refusal: NetworkError): { code: number; details: string; metadata: Metadata } {
+export function statusOf(refusal: NetworkError): { code: number; details: string; metadata: Metadata } {
   const { status, message, detail } = encodeError(refusal);
   const metadata = new Metadata();
   metadata.set(detailTrailer, Buffer.from(detail));
   return { code: status, details: message, metadata };
 }
 
-function asIs(bytes: Buffer): Buffer {
+/** Bytes that the library leaves as they are. */
+export function asIs(bytes: Buffer): Buffer {
   return bytes;
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
+/** Bytes as the library wants them. */
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

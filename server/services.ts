@@ -1,6 +1,6 @@
 /**
- * Lives here: which gRPC services a client finds: the driver, health and
- * reflection. Does not know: sockets.
+ * Lives here: which gRPC services a client finds: the driver, sessions,
+ * health and reflection. Does not know: sockets.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,16 +12,20 @@ import type { Calls } from './calls.js';
 import type { Connections } from './connections.js';
 import { createDispatch } from './dispatch.js';
 import type { Furnish } from './listen.js';
+import { createSessions } from './session/attach.js';
+import { sessionLimits, type SessionLimits } from './session/limits.js';
 
 /** The protocol files, relative to the package's folder `proto`. */
-const protocol = ['vnet/v1/network_driver.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto'];
+const protocol = ['vnet/v1/network_driver.proto', 'vnet/v1/session.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto'];
 
-/** What to put on each server: the driver, health, reflection. */
-export function createServices(calls: Calls, connections: Connections): Furnish {
+/** What to put on each server: the driver, sessions, health, reflection. */
+export function createServices(calls: Calls, connections: Connections, limits: SessionLimits = sessionLimits): Furnish {
   const reflection = new ReflectionService(loadProtocol());
   return (server) => {
     const { definition, implementation } = createDispatch(calls, connections);
     server.addService(definition, implementation);
+    const sessions = createSessions(calls, connections, limits);
+    server.addService(sessions.definition, sessions.implementation);
     reflection.addToServer(server);
     new HealthImplementation({ '': 'SERVING', [NetworkDriverDefinition.fullName]: 'SERVING' }).addToServer(server);
   };

@@ -14,11 +14,14 @@ export const defaults = {
   pki: '/etc/vnet/pki',
 } as const;
 
-/** A parsed URI. */
+/** How calls travel: over one stream, or each as a gRPC call of its own. */
+export type Transport = 'session' | 'unary';
+
+/** A parsed URI. Without `transport` the client chooses. */
 export type VnetUri =
-  | { scheme: 'unix'; driver: string; /** Absent: the default for the rights asked for. */ socket?: string }
-  | { scheme: 'tcp'; driver: string; host: string; port: number }
-  | { scheme: 'tls'; driver: string; host: string; port: number; pki: PkiFiles }
+  | { scheme: 'unix'; driver: string; /** Absent: the default for the rights asked for. */ socket?: string; transport?: Transport }
+  | { scheme: 'tcp'; driver: string; host: string; port: number; transport?: Transport }
+  | { scheme: 'tls'; driver: string; host: string; port: number; pki: PkiFiles; transport?: Transport }
   | SshUri
   | { scheme: 'embed'; root: string }
   | { scheme: 'test' };
@@ -40,6 +43,7 @@ export interface SshUri {
   knownHosts?: string;
   /** ssh must not ask for anything. */
   noTty: boolean;
+  transport?: Transport;
 }
 
 /** Files that prove who a client is, and whom it trusts. */
@@ -74,10 +78,9 @@ export function parseUri(text: string): VnetUri {
       if (url.host !== '') throw wrong(text, 'a unix socket has no host: write vnet+unix:///system?socket=PATH');
       return parseUnix(url, driver);
     case 'vnet+tcp:':
-      parameters(url, []);
-      return { scheme: 'tcp', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tcpPort) };
+      return { scheme: 'tcp', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tcpPort), ...parseTransport(url, parameters(url, ['transport'])) };
     case 'vnet+tls:':
-      return { scheme: 'tls', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tlsPort), pki: parsePki(url) };
+      return { scheme: 'tls', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tlsPort), ...parsePki(url) };
     case 'vnet+ssh:':
       return parseSsh(url, driver);
     default:
@@ -92,9 +95,9 @@ function parseEmbed(url: URL): VnetUri {
 }
 
 function parseUnix(url: URL, driver: string): VnetUri {
-  const { socket } = parameters(url, ['socket']);
+  const { socket, ...rest } = parameters(url, ['socket', 'transport']);
   if (socket !== undefined && !socket.startsWith('/')) throw wrong(url.href, 'socket must be an absolute path');
-  return { scheme: 'unix', driver: driverOf(url, driver), ...(socket === undefined ? {} : { socket }) };
+  return { scheme: 'unix', driver: driverOf(url, driver), ...(socket === undefined ? {} : { socket }), ...parseTransport(url, rest) };
 }
 
 /** What ssh, and the shell of the far side, take as it stands. */
@@ -105,7 +108,7 @@ const sshPath = /^\/[A-Za-z0-9_./@+=:,-]*$/;
 const sshFile = /^\/[A-Za-z0-9_./@+=:, -]*$/;
 
 function parseSsh(url: URL, driver: string): SshUri {
-  const given = parameters(url, ['socket', 'command', 'keyfile', 'known_hosts', 'no_tty']);
+  const given = parameters(url, ['socket', 'command', 'keyfile', 'known_hosts', 'no_tty', 'transport']);
   const host = sshPart(url, 'host', decode(url, bareHost(url)), sshHost, 'letters, digits, dots, dashes and underscores, or an IPv6 address in brackets');
   if (url.password !== '') throw wrong(`${url.protocol}//${url.host}${url.pathname}`, 'a password does not belong in a URI: ssh asks for it, or uses a key');
   const user = url.username === '' ? undefined : sshPart(url, 'user', decode(url, url.username), sshUser, 'letters, digits and _ . @ + -');
@@ -123,6 +126,7 @@ function parseSsh(url: URL, driver: string): SshUri {
     ...(socket === undefined ? {} : { socket }),
     ...(keyfile === undefined ? {} : { keyfile }),
     ...(knownHosts === undefined ? {} : { knownHosts }),
+    ...parseTransport(url, given),
   };
 }
 
@@ -142,9 +146,16 @@ function decode(url: URL, part: string): string {
   }
 }
 
-function parsePki(url: URL): PkiFiles {
-  const { pkipath = defaults.pki, ca, cert, key } = parameters(url, ['pkipath', 'ca', 'cert', 'key']);
-  return { ca: ca ?? `${pkipath}/ca.pem`, certificate: cert ?? `${pkipath}/client.pem`, key: key ?? `${pkipath}/client-key.pem` };
+function parsePki(url: URL): { pki: PkiFiles; transport?: Transport } {
+  const { pkipath = defaults.pki, ca, cert, key, ...rest } = parameters(url, ['pkipath', 'ca', 'cert', 'key', 'transport']);
+  const pki = { ca: ca ?? `${pkipath}/ca.pem`, certificate: cert ?? `${pkipath}/client.pem`, key: key ?? `${pkipath}/client-key.pem` };
+  return { pki, ...parseTransport(url, rest) };
+}
+
+function parseTransport(url: URL, { transport }: { transport?: string }): { transport?: Transport } {
+  if (transport === undefined) return {};
+  if (transport !== 'session' && transport !== 'unary') throw wrong(url.href, `transport must be session or unary, not '${transport}'`);
+  return { transport };
 }
 
 function hostAndPort(url: URL, defaultPort: number): { host: string; port: number } {

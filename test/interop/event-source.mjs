@@ -10,14 +10,16 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url).href);
-const [{ defaultConfig }, { Journal }, { Register }, { createIdleHost }, { createMemoryStore }, { LocalNetworkDriver }, { openListeners }, { createServices }, { silentLog }, { Stopping }] =
-  await Promise.all(['server/config.js', 'server/driver/events.js', 'server/driver/register.js', 'server/driver/idle-host.js', 'server/driver/memory-store.js',
+const [{ Calls }, { Connections }, { defaultConfig }, { Journal }, { Register }, { createIdleHost }, { createMemoryStore }, { LocalNetworkDriver }, { openListeners }, { createServices }, { silentLog }, { Stopping }] =
+  await Promise.all(['server/calls.js', 'server/connections.js', 'server/config.js', 'server/driver/events.js', 'server/driver/register.js', 'server/driver/idle-host.js', 'server/driver/memory-store.js',
     'server/driver/local-driver.js', 'server/listen.js', 'server/services.js', 'server/log.js', 'server/stopping.js'].map(built));
 
 const journal = new Journal();
 const driver = new LocalNetworkDriver('test', { register: new Register(), host: createIdleHost(), store: createMemoryStore(), journal, log: silentLog });
 const stopping = new Stopping();
-const listeners = await openListeners(defaultConfig(process.argv[2]), createServices(driver, silentLog, stopping), silentLog);
+const calls = new Calls({ driverFor: () => driver, observers: [], log: silentLog, stopping });
+const connections = new Connections();
+const listeners = await openListeners(defaultConfig(process.argv[2]), connections, createServices(calls, connections), silentLog);
 let written = 0;
 
 const actions = {

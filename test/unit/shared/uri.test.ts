@@ -20,6 +20,9 @@ describe('a URI', () => {
     ['vnet+ssh://Host_1.lan/test?keyfile=/home/me/my%20key&known_hosts=/k', {
       scheme: 'ssh', driver: 'test', host: 'Host_1.lan', command: ['vnet'], noTty: false, keyfile: '/home/me/my key', knownHosts: '/k',
     }],
+    ['vnet:///system?transport=unary', { scheme: 'unix', driver: 'system', transport: 'unary' }],
+    ['vnet+tcp://host/system?transport=session', { scheme: 'tcp', driver: 'system', host: 'host', port: 16609, transport: 'session' }],
+    ['vnet+tls://host/system?transport=unary', { scheme: 'tls', driver: 'system', host: 'host', port: 16614, pki, transport: 'unary' }],
     ['vnet:///embed?root=/srv/vnet', { scheme: 'embed', root: '/srv/vnet' }],
     ['test:///default', { scheme: 'test' }],
   ])('%s names its place', (text, expected) => {
@@ -33,7 +36,8 @@ describe('a URI', () => {
     ['vnet://host/system', ErrorCode.INVALID_ARG, /vnet\+tls:\/\/host\/system/],
     ['vnet:///', ErrorCode.INVALID_ARG, /must be \/system/],
     ['vnet:///embed', ErrorCode.INVALID_ARG, /absolute path/],
-    ['vnet:///system?sokcet=/x', ErrorCode.INVALID_ARG, /unknown parameter 'sokcet'; known: socket/],
+    ['vnet:///system?sokcet=/x', ErrorCode.INVALID_ARG, /unknown parameter 'sokcet'; known: socket, transport/],
+    ['vnet:///system?transport=pigeon', ErrorCode.INVALID_ARG, /transport must be session or unary, not 'pigeon'/],
     ['vnet+unix:///system?socket=', ErrorCode.INVALID_ARG, /empty/],
     ['vnet+unix:///system?socket=rel', ErrorCode.INVALID_ARG, /absolute/],
     ['vnet+tcp:///system', ErrorCode.INVALID_ARG, /host is missing/],

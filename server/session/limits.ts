@@ -1,0 +1,21 @@
+/** Lives here: what one session may ask of the daemon. Does not know: how it is asked. */
+import type { Patience } from '../../shared/session/heartbeat.js';
+
+/** What one session may ask of the daemon. */
+export interface SessionLimits extends Patience {
+  /** Calls that are being done at the same time; further ones wait. */
+  callsInFlight: number;
+  /** Calls that may wait; while there are more, the session is not read. */
+  callsWaiting: number;
+  /** Streams of responses at the same time; a further one is refused. */
+  streams: number;
+  /** Bytes of answers that wait for the client to read; while there are more, nothing is begun and nothing is read. */
+  bytesWaiting: number;
+  /** A client that takes nothing of what it is sent is disconnected after this long, in milliseconds. */
+  stuckMs: number;
+}
+
+/** The limits if nobody says otherwise; session.proto tells clients of them. */
+export const sessionLimits: SessionLimits = {
+  callsInFlight: 64, callsWaiting: 256, streams: 256, bytesWaiting: 256 * 1024, stuckMs: 30_000, pingAfterMs: 20_000, answerWithinMs: 10_000,
+};
