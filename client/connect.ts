@@ -20,6 +20,8 @@ export interface ConnectOptions {
   readonly?: boolean;
   /** How long a call may take, in milliseconds. */
   timeoutMs?: number;
+  /** A file with a bearer token, for a `vnet+tls` URI that names none. */
+  tokenFile?: string;
 }
 
 /** A driver, and the way to let it go. */
@@ -82,7 +84,7 @@ async function open(uri: VnetUri, options: ConnectOptions): Promise<Opened> {
 async function openRemote(uri: Exclude<VnetUri, { scheme: 'test' | 'embed' | 'ssh' }>, options: ConnectOptions): Promise<Opened> {
   const { openChannel } = await import('./channel.js');
   const { createGrpcRpc } = await import('./grpc-rpc.js');
-  const channel = await openChannel(uri, options.readonly ?? false);
+  const channel = await openChannel(uri, options.readonly ?? false, options.tokenFile);
   const { timeoutMs = defaultTimeoutMs } = options;
   return {
     driver: new NetworkDriverClientImpl(createGrpcRpc(channel, timeoutMs)),

@@ -2,7 +2,7 @@
  * Lives here: calls as gRPC: bytes out, bytes or a NetworkError back, or bytes
  * again and again. The `Rpc` under the generated client. Does not know: what the bytes mean.
  */
-import { Metadata, type ServiceError } from '@grpc/grpc-js';
+import type { ServiceError } from '@grpc/grpc-js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import type { NetworkDriverClientImpl } from '../shared/gen/vnet/v1/network_driver.js';
 import { GrpcStatus } from '../shared/grpc-status.js';
@@ -19,7 +19,7 @@ export type Rpc = ConstructorParameters<typeof NetworkDriverClientImpl>[0];
  * as long as the connection lives, which the channel's keepalive finds out
  */
 export function createGrpcRpc(channel: Channel, timeoutMs: number): Rpc {
-  const { client, place } = channel;
+  const { client, place, metadata } = channel;
   return {
     request: (service, method, data, abortSignal) => new Promise((resolve, reject) => {
       if (abortSignal?.aborted) {
@@ -27,7 +27,7 @@ export function createGrpcRpc(channel: Channel, timeoutMs: number): Rpc {
         return;
       }
       const call = client.makeUnaryRequest(
-        `/${service}/${method}`, asBuffer, asBuffer, data, new Metadata(), { deadline: Date.now() + timeoutMs },
+        `/${service}/${method}`, asBuffer, asBuffer, data, metadata.clone(), { deadline: Date.now() + timeoutMs },
         (error, answer) => {
           abortSignal?.removeEventListener('abort', cancel);
           if (error) reject(receivedError(error, method, place, timeoutMs));
@@ -44,9 +44,9 @@ export function createGrpcRpc(channel: Channel, timeoutMs: number): Rpc {
 }
 
 /** What a call gives again and again. Leaving the loop, or the signal, ends the call. */
-async function* receive({ client, place }: Channel, path: string, method: string, data: Uint8Array, signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
+async function* receive({ client, place, metadata }: Channel, path: string, method: string, data: Uint8Array, signal?: AbortSignal): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   if (signal?.aborted) throw aborted(method);
-  const call = client.makeServerStreamRequest(path, asBuffer, asBuffer, data, new Metadata());
+  const call = client.makeServerStreamRequest(path, asBuffer, asBuffer, data, metadata.clone());
   const cancel = () => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   try {

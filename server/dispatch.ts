@@ -32,19 +32,20 @@ export function createDispatch(calls: Calls, connections: Connections): Dispatch
       originalName: key,
     };
     implementation[key] = responseStream
-      ? (call: ServerWritableStream<Buffer, Buffer>) => void answerStream(calls, arrived(procedure, connections, call), call)
+      ? (call: ServerWritableStream<Buffer, Buffer>) => void answerStream(calls, arrived(calls, procedure, connections, call), call)
       : (call: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>) =>
-        void answer(calls, arrived(procedure, connections, call), call.request, respond);
+        void answer(calls, arrived(calls, procedure, connections, call), call.request, respond);
   }
   return { definition, implementation };
 }
 
 /** A call as `Calls` sees it. */
-function arrived(procedure: DriverProcedure, connections: Connections, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): Call {
+function arrived(calls: Calls, procedure: DriverProcedure, connections: Connections, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): Call {
   const over = new AbortController();
   call.once('cancelled', () => over.abort());
   const connection = connections.of(call.getPeer());
-  return { procedure, connection, identity: connection.identity, id: nameCall(), signal: over.signal };
+  const authorization = call.metadata.get('authorization').map(String);
+  return { procedure, connection, ...calls.caller(connection, authorization), id: nameCall(), signal: over.signal };
 }
 
 async function answer(calls: Calls, call: Call, request: Buffer, respond: sendUnaryData<Buffer>): Promise<void> {

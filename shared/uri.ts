@@ -16,9 +16,9 @@ export const defaults = {
 
 /** A parsed URI. */
 export type VnetUri =
-  | { scheme: 'unix'; driver: string; /** Absent: the default for the rights asked for. */ socket?: string }
+  | { scheme: 'unix'; driver: string; /** Absent: the default for the rights asked for. */ socket?: string; tokenFile?: string }
   | { scheme: 'tcp'; driver: string; host: string; port: number }
-  | { scheme: 'tls'; driver: string; host: string; port: number; pki: PkiFiles }
+  | { scheme: 'tls'; driver: string; host: string; port: number; pki: PkiFiles; /** A file with a bearer token. */ tokenFile?: string }
   | { scheme: 'ssh'; driver: string; host: string; port?: number; user?: string; socket?: string }
   | { scheme: 'embed'; root: string }
   | { scheme: 'test' };
@@ -58,7 +58,7 @@ export function parseUri(text: string): VnetUri {
       parameters(url, []);
       return { scheme: 'tcp', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tcpPort) };
     case 'vnet+tls:':
-      return { scheme: 'tls', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tlsPort), pki: parsePki(url) };
+      return { scheme: 'tls', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tlsPort), ...parseProofs(url) };
     case 'vnet+ssh:':
       return parseSsh(url, driver);
     default:
@@ -73,9 +73,11 @@ function parseEmbed(url: URL): VnetUri {
 }
 
 function parseUnix(url: URL, driver: string): VnetUri {
-  const { socket } = parameters(url, ['socket']);
+  const { socket, 'token-file': tokenFile } = parameters(url, ['socket', 'token-file']);
   if (socket !== undefined && !socket.startsWith('/')) throw wrong(url.href, 'socket must be an absolute path');
-  return { scheme: 'unix', driver: driverOf(url, driver), ...(socket === undefined ? {} : { socket }) };
+  return {
+    scheme: 'unix', driver: driverOf(url, driver), ...(socket === undefined ? {} : { socket }), ...(tokenFile === undefined ? {} : { tokenFile }),
+  };
 }
 
 function parseSsh(url: URL, driver: string): VnetUri {
@@ -93,9 +95,10 @@ function parseSsh(url: URL, driver: string): VnetUri {
   };
 }
 
-function parsePki(url: URL): PkiFiles {
-  const { pkipath = defaults.pki, ca, cert, key } = parameters(url, ['pkipath', 'ca', 'cert', 'key']);
-  return { ca: ca ?? `${pkipath}/ca.pem`, certificate: cert ?? `${pkipath}/client.pem`, key: key ?? `${pkipath}/client-key.pem` };
+function parseProofs(url: URL): { pki: PkiFiles; tokenFile?: string } {
+  const { pkipath = defaults.pki, ca, cert, key, 'token-file': tokenFile } = parameters(url, ['pkipath', 'ca', 'cert', 'key', 'token-file']);
+  const pki = { ca: ca ?? `${pkipath}/ca.pem`, certificate: cert ?? `${pkipath}/client.pem`, key: key ?? `${pkipath}/client-key.pem` };
+  return { pki, ...(tokenFile === undefined ? {} : { tokenFile }) };
 }
 
 function hostAndPort(url: URL, defaultPort: number): { host: string; port: number } {
