@@ -72,6 +72,8 @@ function asBuffer(bytes: Uint8Array): Buffer {
 function receivedError(error: ServiceError, method: string, place: string, timeoutMs: number): NetworkError {
   const [detail] = error.metadata?.get(detailTrailer) ?? [];
   if (detail instanceof Buffer) return decodeError(error.code, error.details, detail);
+  // The library's words for a GOAWAY with INADEQUATE_SECURITY, which is how vnetd shows somebody the door.
+  if (error.details.includes('Protocol not secure enough')) return notLetIn(place);
   switch (error.code as number) {
     case GrpcStatus.UNAVAILABLE:
       return unreachable(error.details, place);
@@ -86,6 +88,12 @@ function receivedError(error: ServiceError, method: string, place: string, timeo
     default:
       return decodeError(error.code, `${method} at ${place}: ${error.details}`, undefined);
   }
+}
+
+function notLetIn(place: string): NetworkError {
+  return new NetworkError(ErrorCode.AUTH_FAILED, `${place} does not let this client in with what it shows`, {
+    hint: 'its log says why: no certificate, one that has expired or is revoked or not allowed, or another CA\'s',
+  });
 }
 
 function aborted(method: string): NetworkError {

@@ -32,6 +32,7 @@ export class Reloads {
   #known: string | undefined;
   #seen: string | undefined;
   #running: Promise<void> = Promise.resolve();
+  #watching = false;
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -60,9 +61,10 @@ export class Reloads {
         this.#known = state;
         await this.reload('a file has changed');
       }
-      if (this.#timer !== undefined) this.#timer = setTimeout(() => void look(), lookMs).unref();
+      if (this.#watching) this.#timer = setTimeout(() => void look(), lookMs).unref();
     };
-    this.#timer = setTimeout(() => void look(), lookMs).unref();
+    this.#watching = true;
+    void look();
   }
 
   /** Reads everything again, one time after another. Never fails. @param why for the log */
@@ -71,8 +73,8 @@ export class Reloads {
   }
 
   close(): void {
+    this.#watching = false;
     clearTimeout(this.#timer);
-    this.#timer = undefined;
   }
 
   async #readAll(why: string): Promise<void> {

@@ -135,7 +135,7 @@ const verdicts: Readonly<Record<string, string>> = {
   DEPTH_ZERO_SELF_SIGNED_CERT: 'no CA signed it', SELF_SIGNED_CERT_IN_CHAIN: 'its CA is not trusted here',
   UNABLE_TO_GET_ISSUER_CERT: 'its CA is not trusted here', UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its CA is not trusted here',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its CA is not trusted here', CERT_SIGNATURE_FAILURE: 'its signature is not its CA\'s',
-  INVALID_PURPOSE: 'it is not for clients', CRL_HAS_EXPIRED: 'the revocation list of its CA has ended', UNABLE_TO_GET_CRL: 'there is no revocation list of its CA',
+  INVALID_PURPOSE: 'it is not for clients', CRL_HAS_EXPIRED: 'the revocation list of its CA has ended', UNABLE_TO_GET_CRL: 'its CA is not trusted here, or there is no revocation list of it',
   CRL_NOT_YET_VALID: 'the revocation list of its CA is not valid yet',
 };
 

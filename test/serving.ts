@@ -24,9 +24,10 @@ export interface Serving {
  *
  * @param address where TCP and TLS listen
  * @param more further lines of its configuration
+ * @param tls further lines of its table [tls]
  */
-export async function openServing(driver: 'host' | 'test', options: { address?: string; more?: string; command?: string[] } = {}): Promise<Serving> {
-  const { address = '127.0.0.1', more = '', command } = options;
+export async function openServing(driver: 'host' | 'test', options: { address?: string; more?: string; tls?: string; command?: string[] } = {}): Promise<Serving> {
+  const { address = '127.0.0.1', more = '', tls: moreTls = '', command } = options;
   const folder = await openFolder();
   const pki = join(folder.path, 'pki');
   await mkdir(pki);
@@ -46,6 +47,7 @@ port = 0
 certificate = "${pki}/server.pem"
 key = "${pki}/server-key.pem"
 ca = "${pki}/ca.pem"
+${moreTls}
 [log]
 level = "debug"
 `);
