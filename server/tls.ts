@@ -10,7 +10,7 @@ import { constants, type X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Config } from './config.js';
-import type { Connection } from './connections.js';
+import type { Connection, Identity } from './connections.js';
 import { Admission, identityOf } from './identity/admission.js';
 import { readTlsFiles, tlsPaths, type TlsFiles } from './identity/tls-files.js';
 import type { Log } from './log.js';
@@ -59,13 +59,14 @@ export async function openTlsDoor(tls: Config['tls'], reloads: Reloads, log: Log
   });
   const inside = new Map<Connection, X509Certificate | undefined>();
   let admission = admissionOf(tls, files);
+  const examine = (connection: Connection, certificate: X509Certificate | undefined) => {
+    const objection = admission.objection(certificate);
+    if (objection === undefined) return;
+    log.warn({ connection: connection.id, peer: connection.peer, who: connection.identity.name, why: objection }, `TLS: a connection was closed: ${objection}`);
+    connection.close();
+  };
   const recheck = () => {
-    for (const [connection, certificate] of inside) {
-      const objection = admission.objection(certificate);
-      if (objection === undefined) continue;
-      log.warn({ connection: connection.id, peer: connection.peer, who: connection.identity.name, why: objection }, `TLS: a connection was closed: ${objection}`);
-      connection.close();
-    }
+    for (const [connection, certificate] of inside) examine(connection, certificate);
   };
   setInterval(recheck, lookMs).unref();
   reloads.onReload({
@@ -82,17 +83,25 @@ export async function openTlsDoor(tls: Config['tls'], reloads: Reloads, log: Log
   const shake = handshakes(server, log);
   return {
     secure: async (socket, connection) => {
-      const secured = await shake(socket, connection, (certificate) => admission.refusal(certificate));
-      const certificate = secured.getPeerX509Certificate();
-      if (certificate !== undefined) connection.identity = identityOf(certificate);
+      const { secured, certificate, identity } = await shake(socket, connection, (shown) => admission.refusal(shown));
+      if (identity !== undefined) connection.identity = identity;
       inside.set(connection, certificate);
       connection.closed.addEventListener('abort', () => inside.delete(connection), { once: true });
+      // The rules may have changed since it was looked at.
+      examine(connection, certificate);
       return secured;
     },
   };
 }
 
-type Shake = (socket: Socket, connection: Connection, refusal: (certificate: X509Certificate | undefined) => string | undefined) => Promise<TLSSocket>;
+/** Somebody who was let in. */
+interface Client {
+  secured: TLSSocket;
+  certificate: X509Certificate | undefined;
+  identity: Identity | undefined;
+}
+
+type Shake = (socket: Socket, connection: Connection, refusal: (certificate: X509Certificate | undefined) => string | undefined) => Promise<Client>;
 
 /** Shakes hands with one client after the other, and says in the log who was not let in and why. */
 function handshakes(server: ReturnType<typeof createServer>, log: Log): Shake {
@@ -112,12 +121,14 @@ function handshakes(server: ReturnType<typeof createServer>, log: Log): Shake {
     try {
       const secured = await shaken(socket);
       const certificate = secured.getPeerX509Certificate();
+      const identity = certificate === undefined ? undefined : identityOf(certificate);
       const why = certificate !== undefined && !secured.authorized ? verdict(secured) : refusal(certificate);
-      if (why === undefined) return secured;
+      if (why === undefined) return { secured, certificate, identity };
       bidFarewell(secured, why);
-      throw new Refused(why, certificate === undefined ? undefined : identityOf(certificate).name);
+      throw new Refused(why, identity?.name);
     } catch (error) {
       const { message, who } = error as Error & { who?: string };
+      if (!(error instanceof Refused)) socket.destroy();
       log.warn({ peer: connection.peer, connection: connection.id, ...(who === undefined ? {} : { who }), why: message }, 'TLS: a client was not let in');
       throw error;
     }
