@@ -143,7 +143,8 @@ async function openDoor(door: Door, connections: Connections, furnish: Furnish, 
       if (inner.destroyed) return;
       connections.mark(connection, inner);
       injector.injectConnection(inner);
-      inner.resume();
+      // What was held back until it was known who is there.
+      if (door.kind !== 'tls') inner.resume();
     }, (error: unknown) => {
       // Over TLS it has been said, and the client hears why before it goes.
       if (door.kind === 'tls') return;

@@ -51,7 +51,7 @@ class Refused extends Error {
  * @throws Error naming the file that cannot be used
  */
 export async function openTlsDoor(tls: Config['tls'], reloads: Reloads, log: Log): Promise<TlsDoor> {
-  const files = await readTlsFiles(tls);
+  let files = await readTlsFiles(tls);
   for (const problem of files.untimely) log.warn({}, `TLS: ${problem}: clients are refused until it is replaced`);
   const server = createServer({
     // Node only tells why a client is refused where it is left to us to refuse it.
@@ -73,11 +73,16 @@ export async function openTlsDoor(tls: Config['tls'], reloads: Reloads, log: Log
     name: 'TLS',
     paths: (config) => tlsPaths(config.tls),
     reload: async (config) => {
-      const fresh = await readTlsFiles(config.tls);
-      if (fresh.untimely.length > 0) throw new Error(fresh.untimely.join('; '));
-      server.setSecureContext(contextOf(config.tls, fresh));
-      admission = admissionOf(config.tls, fresh);
-      recheck();
+      try {
+        const fresh = await readTlsFiles(config.tls);
+        if (fresh.untimely.length > 0) throw new Error(fresh.untimely.join('; '));
+        server.setSecureContext(contextOf(config.tls, fresh));
+        files = fresh;
+      } finally {
+        // A file that cannot be used keeps nobody in who is on the list no more.
+        admission = admissionOf(config.tls, files);
+        recheck();
+      }
     },
   });
   const shake = handshakes(server, log);

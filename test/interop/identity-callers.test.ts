@@ -133,18 +133,19 @@ describe('a token', () => {
 
   it('is needed by a client without a certificate, and must be known', async () => {
     await expect(connect(tls())).rejects.toMatchObject({ code: ErrorCode.AUTH_FAILED });
+    await add('right');
     await writeFile(file('wrong'), `vnet_${'A'.repeat(43)}\n`);
     await expect(connect(tls(file('wrong')))).rejects.toMatchObject({ code: ErrorCode.AUTH_FAILED, message: 'authentication failed: the token is not known here' });
     const [socket, address] = [`unix:${serving.root}/run/vnet/vnet.sock`, new URL(serving.uris.tcp).host];
-    const good = `Bearer ${(await readFile(file('ci'), 'utf8')).trim()}`;
+    const good = `Bearer ${(await readFile(file('right'), 'utf8')).trim()}`;
     expect(await raw(socket, good)).toBeUndefined();
     expect(await raw(socket, `${good}x`)).toMatchObject({ code: 16 });
     expect(await raw(socket, 'Basic YTpi')).toMatchObject({ code: 16 });
     // In the clear it is refused even if it is right, and our own client does not send it.
     expect(await raw(address, good)).toMatchObject({ code: 16, details: expect.stringContaining('in the clear') });
     expect(await raw(address)).toBeUndefined();
-    await expect(connect(`${serving.uris.tcp}?token-file=${file('ci')}`)).rejects.toMatchObject({ code: ErrorCode.INVALID_ARG });
-    await (await connect(serving.uris.tcp, { tokenFile: file('ci') })).close();
+    await expect(connect(`${serving.uris.tcp}?token-file=${file('right')}`)).rejects.toMatchObject({ code: ErrorCode.INVALID_ARG });
+    await (await connect(serving.uris.tcp, { tokenFile: file('right') })).close();
   });
 
   it('that is revoked or has expired counts no more, and ends what was opened with it within two seconds', async () => {

@@ -243,7 +243,11 @@ describe('whoever is connected', () => {
       await authority.list(join(served.pki, 'crl.pem.new'));
       await rename(join(served.pki, 'crl.pem.new'), join(served.pki, 'crl.pem'));
     }],
-    ['is on the list no more', {}, (served: Served) => served.configure('allowed = ["CN=alice,O=Lab"]')],
+    // Also where another file cannot be used.
+    ['is on the list no more', { crl: 'none.pem' }, async (served: Served) => {
+      await served.configure('allowed = ["CN=alice,O=Lab"]');
+      await place(join(served.pki, 'crl.pem'), await readFile(join(authority.folder, 'ended.pem')));
+    }],
   ])('goes within two seconds if it %s; others stay', async (_, extra, change) => {
     const served = await serve('allowed = ["CN=alice,O=Lab", "CN=bob,O=Lab"]', extra);
     const [alice, bob] = [await watching(uriOf(served, 'alice')), await watching(uriOf(served, 'bob'))];
@@ -263,7 +267,9 @@ describe('whoever is connected', () => {
     const served = await serve('');
     const alice = await watching(uriOf(served, 'alice'));
     await place(join(served.pki, 'ca.pem'), await readFile(join(folder.path, 'other/ca.pem')));
+    const changed = performance.now();
     expect(await alice.ended).toBe(ErrorCode.RPC);
+    expect(performance.now() - changed).toBeLessThan(2000);
     await accepted(`vnet+tls://localhost:${served.port}/system?ca=${authority.folder}/ca.pem&cert=${folder.path}/other/alice.pem&key=${folder.path}/other/alice-key.pem`);
     await alice.close();
   });
