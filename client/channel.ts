@@ -2,10 +2,10 @@
  * Lives here: a gRPC channel to the place a URI names. One of three files of the
  * client that import grpc-js. Does not know: what is called over it.
  */
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { checkServerIdentity } from 'node:tls';
-import { Client, credentials, type ChannelCredentials, type ClientOptions } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, type ChannelCredentials, type ClientOptions } from '@grpc/grpc-js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { defaults, type PkiFiles, type VnetUri } from '../shared/uri.js';
 
@@ -17,6 +17,8 @@ export interface Channel {
   client: Client;
   /** `/run/vnet/vnet.sock` or `host:16614`. */
   place: string;
+  /** What goes with every call: the proof of who makes it, if there is one beside the connection. */
+  metadata: Metadata;
 }
 
 const options: ClientOptions = {
@@ -33,10 +35,24 @@ const options: ClientOptions = {
  * Opens a channel. Nothing is sent before the first call.
  *
  * @param keepaliveMs a daemon that says nothing for this long is asked whether it is there, and given up after half as long again
+ * @param tokenFile a file with a bearer token, for a TLS URI that names none
  */
-export async function openChannel(uri: ChannelUri, readonly: boolean, keepaliveMs: number): Promise<Channel> {
+export async function openChannel(uri: ChannelUri, readonly: boolean, keepaliveMs: number, tokenFile?: string): Promise<Channel> {
+  const file = tokenFileOf(uri, tokenFile);
   // A daemon gives up on a silent peer; so does a client on a silent daemon.
   const keepalive = { 'grpc.keepalive_time_ms': keepaliveMs, 'grpc.keepalive_timeout_ms': keepaliveMs / 2 };
+  const channel = await openBare(uri, readonly, keepalive, file !== undefined);
+  if (file !== undefined) channel.metadata.set('authorization', `Bearer ${await readToken(file)}`);
+  return channel;
+}
+
+/** Tokens never go in the clear, and to this machine's daemon only if the URI says so. */
+function tokenFileOf(uri: ChannelUri, given: string | undefined): string | undefined {
+  if (uri.scheme === 'tcp') return undefined;
+  return uri.tokenFile ?? (uri.scheme === 'tls' ? given : undefined);
+}
+
+async function openBare(uri: ChannelUri, readonly: boolean, keepalive: ClientOptions, withToken: boolean): Promise<Channel> {
   switch (uri.scheme) {
     case 'unix': {
       const socket = uri.socket ?? (readonly ? defaults.readonlySocket : defaults.socket);
@@ -47,28 +63,43 @@ export async function openChannel(uri: ChannelUri, readonly: boolean, keepaliveM
       return open(target(uri), credentials.createInsecure(), `${uri.host}:${uri.port}`, keepalive);
     case 'tls':
       // TLS has no way to ask for a host by address: then any name is asked for, and the address is what is checked.
-      return open(target(uri), await tlsCredentials(uri), `${uri.host}:${uri.port}`,
+      return open(target(uri), await tlsCredentials(uri, withToken), `${uri.host}:${uri.port}`,
         isIP(uri.host) === 0 ? keepalive : { ...keepalive, 'grpc.ssl_target_name_override': 'vnetd' });
   }
 }
 
 function open(address: string, channelCredentials: ChannelCredentials, place: string, more: ClientOptions): Channel {
-  return { client: new Client(address, channelCredentials, { ...options, ...more }), place };
+  return { client: new Client(address, channelCredentials, { ...options, ...more }), place, metadata: new Metadata() };
 }
 
 function target({ host, port }: { host: string; port: number }): string {
   return host.includes(':') ? `ipv6:[${host}]:${port}` : `dns:///${host}:${port}`;
 }
 
-async function tlsCredentials({ pki, host }: { pki: PkiFiles; host: string }): Promise<ChannelCredentials> {
-  const [ca, certificate, key] = await Promise.all([pki.ca, pki.certificate, pki.key].map(readPem));
+/** @param optional a token is there, so that no certificate needs to be */
+async function tlsCredentials({ pki, host }: { pki: PkiFiles; host: string }, optional: boolean): Promise<ChannelCredentials> {
+  const own = !optional || await isThere(pki.certificate) || await isThere(pki.key);
+  const [ca, certificate = null, key = null] = await Promise.all([pki.ca, ...(own ? [pki.certificate, pki.key] : [])].map(readPem));
   try {
-    return credentials.createSsl(ca!, key!, certificate!, { checkServerIdentity: (_, shown) => checkServerIdentity(host, shown) });
+    return credentials.createSsl(ca!, key, certificate, { checkServerIdentity: (_, shown) => checkServerIdentity(host, shown) });
   } catch (error) {
     throw new NetworkError(ErrorCode.AUTH_FAILED,
       `the TLS files ${pki.certificate} and ${pki.key} cannot be used: ${(error as Error).message}`,
       { hint: 'the certificate and the key must belong together, both as PEM', cause: error });
   }
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(() => true, () => false);
+}
+
+async function readToken(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch((error: Error) => {
+    throw new NetworkError(ErrorCode.AUTH_FAILED, `cannot read token file ${path}: ${error.message}`, { cause: error });
+  });
+  const token = text.trim();
+  if (/^[\x21-\x7e]+$/.test(token)) return token;
+  throw new NetworkError(ErrorCode.AUTH_FAILED, `${path} does not hold one token and nothing else`, { hint: 'make one on the host of vnetd, as root: vnet token add NAME' });
 }
 
 async function readPem(path: string): Promise<Buffer> {

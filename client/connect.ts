@@ -31,6 +31,8 @@ export interface ConnectOptions {
   transport?: Transport;
   /** A daemon that says nothing for this long is asked whether it is there, and given up after half as long again, in milliseconds. */
   keepaliveMs?: number;
+  /** A file with a bearer token, for a `vnet+tls` URI that names none. */
+  tokenFile?: string;
 }
 
 /** A driver, and the way to let it go. */
@@ -103,7 +105,7 @@ async function openRemote(uri: ChannelUri, text: string, options: ConnectOptions
   const { openChannel } = await import('./channel.js');
   const { openRpc } = await import('./steady-rpc.js');
   const { timeoutMs = defaultTimeoutMs, keepaliveMs = defaultKeepaliveMs, transport = uri.transport } = options;
-  const channel = await openChannel(uri, options.readonly ?? false, keepaliveMs);
+  const channel = await openChannel(uri, options.readonly ?? false, keepaliveMs, options.tokenFile);
   const rpc = openRpc(channel, text, transport, keepaliveMs);
   return {
     driver: new NetworkDriverClientImpl(rpc.steady(timeoutMs)),

@@ -2,7 +2,7 @@
  * Lives here: calls as gRPC: bytes out, bytes or a NetworkError back, or bytes
  * again and again. Does not know: what the bytes mean, or whether a call is repeated.
  */
-import { Metadata, type ServiceError } from '@grpc/grpc-js';
+import type { ServiceError } from '@grpc/grpc-js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { GrpcStatus } from '../shared/grpc-status.js';
 import { decodeError, detailTrailer } from '../shared/status.js';
@@ -11,7 +11,7 @@ import type { Channel } from './channel.js';
 
 /** Calls over a channel, one by one. A stream lives as long as the connection does, which the channel's keepalive finds out. */
 export function createUnaryCarrier(channel: Channel): Carrier {
-  const { client, place } = channel;
+  const { client, place, metadata } = channel;
   return {
     call: (service, method, data, timeoutMs, abortSignal) => new Promise((resolve, reject) => {
       if (abortSignal?.aborted) {
@@ -19,7 +19,7 @@ export function createUnaryCarrier(channel: Channel): Carrier {
         return;
       }
       const call = client.makeUnaryRequest(
-        `/${service}/${method}`, asBuffer, asBuffer, data, new Metadata(), { deadline: Date.now() + timeoutMs },
+        `/${service}/${method}`, asBuffer, asBuffer, data, metadata.clone(), { deadline: Date.now() + timeoutMs },
         (error, answer) => {
           abortSignal?.removeEventListener('abort', cancel);
           if (error) reject(receivedError(error, method, place, timeoutMs));
@@ -35,9 +35,9 @@ export function createUnaryCarrier(channel: Channel): Carrier {
 }
 
 /** What a call gives again and again. Leaving the loop, or the signal, ends the call. */
-async function* receive({ client, place }: Channel, path: string, method: string, data: Uint8Array, signal?: AbortSignal): AsyncGenerator<Bytes> {
+async function* receive({ client, place, metadata }: Channel, path: string, method: string, data: Uint8Array, signal?: AbortSignal): AsyncGenerator<Bytes> {
   if (signal?.aborted) throw aborted(method);
-  const call = client.makeServerStreamRequest(path, asBuffer, asBuffer, data, new Metadata());
+  const call = client.makeServerStreamRequest(path, asBuffer, asBuffer, data, metadata.clone());
   const cancel = () => call.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
   try {
@@ -60,6 +60,8 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 export function receivedError(error: Pick<ServiceError, 'code' | 'details' | 'metadata'>, method: string, place: string, timeoutMs: number): NetworkError {
   const [detail] = error.metadata?.get(detailTrailer) ?? [];
   if (detail instanceof Buffer) return decodeError(error.code, error.details, detail);
+  // The library's words for a GOAWAY with INADEQUATE_SECURITY, which is how vnetd shows somebody the door.
+  if (error.details.includes('Protocol not secure enough')) return notLetIn(place);
   switch (error.code as number) {
     case GrpcStatus.UNAVAILABLE:
       return unreachable(error.details, place);
@@ -72,6 +74,12 @@ export function receivedError(error: Pick<ServiceError, 'code' | 'details' | 'me
     default:
       return decodeError(error.code, `${method} at ${place}: ${error.details}`, undefined);
   }
+}
+
+function notLetIn(place: string): NetworkError {
+  return new NetworkError(ErrorCode.AUTH_FAILED, `${place} does not let this client in with what it shows`, {
+    hint: 'its log says why: no certificate, one that has expired or is revoked or not allowed, or another CA\'s',
+  });
 }
 
 /** A call took longer than it may. */

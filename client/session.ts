@@ -3,7 +3,7 @@
  * as frames of one stream. Does not know: what becomes of calls that it could
  * not carry.
  */
-import { Metadata, type ClientDuplexStream, type StatusObject } from '@grpc/grpc-js';
+import type { ClientDuplexStream, StatusObject } from '@grpc/grpc-js';
 import { encodeMessage } from '../shared/encode.js';
 import { ErrorCode, type NetworkError } from '../shared/errors.js';
 import { Status } from '../shared/gen/google/rpc/status.js';
@@ -47,7 +47,7 @@ export class ClientSession {
 
   constructor(channel: Channel, patience: Patience) {
     this.#channel = channel;
-    const stream = this.#stream = channel.client.makeBidiStreamRequest('/vnet.v1.Session/Attach', asBuffer, asBuffer, new Metadata());
+    const stream = this.#stream = channel.client.makeBidiStreamRequest('/vnet.v1.Session/Attach', asBuffer, asBuffer, channel.metadata.clone());
     this.#outbox = new Outbox((frames, taken) => {
       for (const { call } of frames) if (call !== undefined) this.#note(call.call);
       stream.write(asBuffer(encodeMessage(AttachRequest, { frames: frames as ClientFrame[] })), taken);

@@ -10,6 +10,7 @@ import { NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/
 import type { Procedure } from '../shared/procedures.js';
 import { authorize } from './access.js';
 import type { Connection, Identity } from './connections.js';
+import type { Identify } from './identity/identify.js';
 import type { Log } from './log.js';
 import { Stopping } from './stopping.js';
 
@@ -42,6 +43,8 @@ export interface Call {
   connection: Connection;
   /** Who makes it: whom the connection belongs to, unless the call brings a proof of its own. */
   identity: Identity;
+  /** Why its caller cannot be told: the proof that it brought is none. */
+  denied?: NetworkError;
   /** What names it in every line of the log. */
   id: string;
   /** Aborted when nobody waits for the answer any more. */
@@ -71,6 +74,8 @@ export interface CallsOptions {
   observers: readonly CallObserver[];
   log: Log;
   stopping?: Stopping;
+  /** Tells callers apart; unless given, by their connections. */
+  identify?: Identify;
 }
 
 /** Answers calls. Whatever they end with is a NetworkError. */
@@ -81,6 +86,19 @@ export class Calls {
   constructor(options: CallsOptions) {
     this.#options = options;
     this.stopping = options.stopping ?? new Stopping();
+  }
+
+  /**
+   * Who makes a call, or opens a session.
+   *
+   * @param authorization every value of its metadata `authorization`
+   */
+  caller(connection: Connection, authorization: readonly string[]): Pick<Call, 'identity' | 'denied'> {
+    try {
+      return { identity: this.#options.identify?.(connection, authorization) ?? connection.identity };
+    } catch (error) {
+      return { identity: connection.identity, denied: error as NetworkError };
+    }
   }
 
   /** Answers a call that has one answer. @throws {NetworkError} */
@@ -126,6 +144,7 @@ export class Calls {
     for (const observer of observers) observer.begun?.(call);
     try {
       // Before a byte of the request is read.
+      if (call.denied !== undefined) throw call.denied;
       authorize(call);
       return await work((bytes) => request = decode(call.procedure, bytes));
     } catch (cause) {

@@ -2,6 +2,7 @@
  * Lives here: every key of vnetd.toml: what it may be, and which part of the
  * configuration it sets. Does not know: defaults, files.
  */
+import { patternProblem } from './identity/certificate-pattern.js';
 
 /** Says what is allowed instead of a value, or gives it in the form the daemon uses. */
 export type Check = (value: unknown) => { value: unknown } | { allowed: string };
@@ -15,17 +16,25 @@ const account: Check = (value) => (typeof value === 'string' && /^([a-z_][a-z0-9
   ? { value } : { allowed: 'the name of an account' });
 const oneOf = (...words: string[]): Check => (value) =>
   (words.includes(value as string) ? { value } : { allowed: words.map((word) => `"${word}"`).join(', ') });
+const optionalPath: Check = (value) => (value === '' ? { value } : path(value));
+const patterns: Check = (value) => {
+  if (!Array.isArray(value) || value.some((one) => typeof one !== 'string')) return { allowed: 'a list of patterns, such as ["CN=alice,O=Lab", "DNS:*.lab.example"]' };
+  const wrong = (value as string[]).map((one) => [one, patternProblem(one)] as const).find(([, problem]) => problem !== undefined);
+  return wrong === undefined ? { value } : { allowed: `a list of patterns, but of ${JSON.stringify(wrong[0])}: ${wrong[1]}` };
+};
 
 /** Every key of the file, by table: the place in Config that it sets, and what it may be. */
 export const keys: Record<string, Record<string, [field: string, check: Check]>> = {
   '': { driver: ['driver', oneOf('host', 'test')] },
   unix: {
     socket: ['socket', path], group: ['group', account], readonly: ['readonly', yesNo], readonly_socket: ['readonlySocket', path],
+    peer_credentials: ['peerCredentials', oneOf('auto', 'required', 'off')],
   },
   tcp: { enabled: ['enabled', yesNo], address: ['address', text], port: ['port', port] },
   tls: {
     enabled: ['enabled', yesNo], address: ['address', text], port: ['port', port], certificate: ['certificate', path],
     key: ['key', path], ca: ['ca', path], require_client_certificate: ['requireClientCertificate', yesNo],
+    crl: ['crl', optionalPath], allowed: ['allowed', patterns], minimum_version: ['minimumVersion', oneOf('1.2', '1.3')],
   },
   dnsmasq: { user: ['user', account], resolv_conf: ['resolvConf', path] },
   firewall: { backend: ['backend', oneOf('auto', 'nftables', 'iptables', 'none')], accept_in_foreign: ['acceptInForeign', yesNo] },

@@ -20,6 +20,11 @@ export interface Config {
     /** Serve the read-only socket, to everyone. */
     readonly: boolean;
     readonlySocket: string;
+    /**
+     * Ask the kernel who is at the other end. `auto`: where that cannot be had,
+     * go by the socket alone, with a warning; `required`: then do not start.
+     */
+    peerCredentials: 'auto' | 'required' | 'off';
   };
   /** No encryption, no identity: whoever connects may do everything. */
   tcp: { enabled: boolean; address: string; port: number };
@@ -32,6 +37,11 @@ export interface Config {
     /** Whose client certificates are let in. */
     ca: string;
     requireClientCertificate: boolean;
+    /** Certificates of the CA that do not count any more; empty: no such list. */
+    crl: string;
+    /** Patterns of the certificates that are let in (see identity/certificate-pattern.ts); absent: all of the CA. */
+    allowed?: readonly string[];
+    minimumVersion: '1.2' | '1.3';
   };
   dnsmasq: {
     /** The account it runs as; empty: `dnsmasq` or `nobody`. */
@@ -75,11 +85,13 @@ export function defaultConfig(root: string): Config {
     folders,
     unix: {
       socket: join(folders.run, 'vnet.sock'), group: 'vnet', readonly: true, readonlySocket: join(folders.run, 'vnet-ro.sock'),
+      peerCredentials: 'auto',
     },
     tcp: { enabled: false, address: '127.0.0.1', port: 16609 },
     tls: {
       enabled: false, address: '127.0.0.1', port: 16614,
       certificate: join(pki, 'server.pem'), key: join(pki, 'server-key.pem'), ca: join(pki, 'ca.pem'), requireClientCertificate: true,
+      crl: '', minimumVersion: '1.2',
     },
     dnsmasq: { user: '', resolvConf: '/etc/resolv.conf' },
     firewall: { backend: 'auto', acceptInForeign: false },

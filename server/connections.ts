@@ -46,6 +46,8 @@ export class Connection {
   identity: Identity;
   /** Calls and streams that are being answered. */
   inFlight = 0;
+  /** How often a call brought a proof of its caller that is none. */
+  failedProofs = 0;
   readonly #socket: Socket;
   readonly #closed = new AbortController();
 

@@ -32,24 +32,24 @@ export function createDispatch(calls: Calls, connections: Connections): Dispatch
       originalName: key,
     };
     implementation[key] = responseStream
-      ? (call: ServerWritableStream<Buffer, Buffer>) => void answerStream(calls, arrived(procedure, connections, call), call)
+      ? (call: ServerWritableStream<Buffer, Buffer>) => void answerStream(calls, arrived(calls, procedure, connections, call), call)
       : (call: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>) =>
-        void answer(calls, arrived(procedure, connections, call), call.request, respond);
+        void answer(calls, arrived(calls, procedure, connections, call), call.request, respond);
   }
   return { definition, implementation };
 }
 
 /** A call as `Calls` sees it. */
-function arrived(procedure: DriverProcedure, connections: Connections, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): Call {
+function arrived(calls: Calls, procedure: DriverProcedure, connections: Connections, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): Call {
   const over = new AbortController();
   call.once('cancelled', () => over.abort());
-  return { ...callerOf(connections, call), procedure, id: nameCall(), signal: over.signal };
+  return { ...callerOf(calls, connections, call), procedure, id: nameCall(), signal: over.signal };
 }
 
 /** Who makes a call, or the calls of a session. */
-export function callerOf(connections: Connections, call: { getPeer(): string; metadata: Metadata }): Pick<Call, 'connection' | 'identity'> {
+export function callerOf(calls: Calls, connections: Connections, call: { getPeer(): string; metadata: Metadata }): Pick<Call, 'connection' | 'identity' | 'denied'> {
   const connection = connections.of(call.getPeer());
-  return { connection, identity: connection.identity };
+  return { connection, ...calls.caller(connection, call.metadata.get('authorization').map(String)) };
 }
 
 async function answer(calls: Calls, call: Call, request: Buffer, respond: sendUnaryData<Buffer>): Promise<void> {

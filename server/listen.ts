@@ -11,9 +11,11 @@ import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { groupId } from './accounts.js';
 import type { Config } from './config.js';
-import type { Connections, ListenerKind } from './connections.js';
+import type { Connection, Connections, ListenerKind } from './connections.js';
+import { openUnixPeers, type UnixPeers } from './identity/unix-peers.js';
 import type { Log } from './log.js';
-import { openTlsDoor, type TlsDoor } from './tls.js';
+import type { Reloads } from './reload.js';
+import { openTlsDoor } from './tls.js';
 
 /** A way in that is open. */
 export interface Listener {
@@ -30,7 +32,8 @@ export interface Listener {
 /** A way in that the configuration asks for. */
 interface Door {
   kind: ListenerKind;
-  tls?: TlsDoor;
+  /** Finds out who is there and notes it in the connection. Gives what is said inside; throws if nobody is let in. */
+  admit(socket: Socket, connection: Connection): Promise<Socket>;
   where: ListenOptions;
   /** What to do once the socket is there. */
   opened?: () => Promise<void>;
@@ -44,10 +47,11 @@ const lastWordsMs = 500;
 export type Furnish = (server: Server) => void;
 
 /** Opens every way in that the configuration asks for, or none. */
-export async function openListeners(config: Config, connections: Connections, furnish: Furnish, log: Log): Promise<Listener[]> {
+export async function openListeners(config: Config, connections: Connections, furnish: Furnish, reloads: Reloads, log: Log): Promise<Listener[]> {
   const listeners: Listener[] = [];
+  const peers = await openUnixPeers(config.unix.peerCredentials, log);
   try {
-    for (const door of await doors(config, log)) {
+    for (const door of await doors(config, peers, reloads, log)) {
       const listener = await openDoor(door, connections, furnish, log);
       log.info({ uri: listener.uri }, 'listening');
       listeners.push(listener);
@@ -59,25 +63,30 @@ export async function openListeners(config: Config, connections: Connections, fu
   return listeners;
 }
 
-async function doors({ unix, tcp, tls }: Config, log: Log): Promise<Door[]> {
-  const found = [await unixDoor(unix.socket, 0o660, unix.group, 'unix', log)];
-  if (unix.readonly) found.push(await unixDoor(unix.readonlySocket, 0o666, '', 'unix-readonly', log));
+async function doors({ unix, tcp, tls }: Config, peers: UnixPeers, reloads: Reloads, log: Log): Promise<Door[]> {
+  const found = [await unixDoor(unix.socket, 0o660, unix.group, 'unix', peers, log)];
+  if (unix.readonly) found.push(await unixDoor(unix.readonlySocket, 0o666, '', 'unix-readonly', peers, log));
   if (tcp.enabled) {
-    found.push({ kind: 'tcp', where: { host: tcp.address, port: tcp.port }, uri: netUri('tcp', tcp.address) });
+    found.push({ kind: 'tcp', admit: async (socket) => socket, where: { host: tcp.address, port: tcp.port }, uri: netUri('tcp', tcp.address) });
     log.warn({ address: tcp.address }, 'tcp is neither encrypted nor authenticated: whoever reaches it may do everything');
   }
   if (tls.enabled) {
-    found.push({ kind: 'tls', tls: await openTlsDoor(tls), where: { host: tls.address, port: tls.port }, uri: netUri('tls', tls.address) });
+    const { secure: admit } = await openTlsDoor(tls, reloads, log);
+    found.push({ kind: 'tls', admit, where: { host: tls.address, port: tls.port }, uri: netUri('tls', tls.address) });
   }
   return found;
 }
 
-async function unixDoor(path: string, mode: number, group: string, kind: ListenerKind, log: Log): Promise<Door> {
+async function unixDoor(path: string, mode: number, group: string, kind: ListenerKind, peers: UnixPeers, log: Log): Promise<Door> {
   if (Buffer.byteLength(path) > 107) throw new Error(`${path}: a socket's path can have at most 107 bytes`);
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   await clearStaleSocket(path);
   return {
     kind,
+    admit: async (socket, connection) => {
+      connection.identity = await peers.identify(socket, connection.identity);
+      return socket;
+    },
     where: { path },
     uri: () => `vnet+unix:///system?socket=${path}`,
     opened: async () => {
@@ -125,17 +134,23 @@ async function openDoor(door: Door, connections: Connections, furnish: Furnish, 
   furnish(server);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets = new Set<Socket>();
-  const accept = createServer({ noDelay: true }, (socket) => {
+  const accept = createServer({ noDelay: true, pauseOnConnect: door.kind !== 'tls' }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', (error) => log.debug({ err: error, listener: door.kind }, 'connection broke'));
     const connection = connections.add(door.kind, socket);
-    const inject = (inner: Socket) => {
+    door.admit(socket, connection).then((inner) => {
+      if (inner.destroyed) return;
       connections.mark(connection, inner);
       injector.injectConnection(inner);
-    };
-    if (door.tls === undefined) inject(socket);
-    else door.tls.secure(socket).then(inject, (error: unknown) => log.info({ err: error, peer: connection.peer }, 'TLS: a client was not let in'));
+      // What was held back until it was known who is there.
+      if (door.kind !== 'tls') inner.resume();
+    }, (error: unknown) => {
+      // Over TLS it has been said, and the client hears why before it goes.
+      if (door.kind === 'tls') return;
+      log.warn({ err: error, listener: door.kind, connection: connection.id }, 'a client was not let in: it cannot be told who it is');
+      socket.destroy();
+    });
   });
   const port = await listen(accept, door);
   return { uri: door.uri(port), close: (graceMs, idle) => closeDoor(accept, server, sockets, graceMs, idle) };

@@ -3,18 +3,23 @@
  * Lives here: the daemon: its command line, its start and its end. Does not
  * know: networks.
  */
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { NetworkError } from '../shared/errors.js';
 import { version } from '../shared/version.js';
-import { ConfigError, loadConfig, type Config } from './config.js';
+import { ConfigError, foldersBelow, loadConfig, type Config } from './config.js';
 import { createCallLog } from './call-log.js';
 import { Calls } from './calls.js';
 import { Connections } from './connections.js';
 import { openConfiguredDriver, type EmbeddedDriver } from './embed.js';
 import { openTestDriver } from './driver/test-driver.js';
+import { createIdentify } from './identity/identify.js';
+import { readTlsFiles } from './identity/tls-files.js';
+import { openTokens } from './identity/tokens.js';
 import { openListeners } from './listen.js';
 import { notifySystemd } from './notify.js';
+import { Reloads } from './reload.js';
 import { createServices } from './services.js';
 import { Stopping } from './stopping.js';
 
@@ -34,7 +39,8 @@ Usage: vnetd [--config FILE] [--root DIR] [--driver host|test]
   -V, --version        print the version
 
 Networks stay up when vnetd stops; it adopts them when it starts again.
-Signals: SIGTERM and SIGINT end it, SIGHUP does nothing.
+Signals: SIGTERM and SIGINT end it. SIGHUP has it read certificates, lists and
+tokens again; so does a change of their files.
 `;
 
 const flags = {
@@ -49,34 +55,43 @@ const flags = {
 /** Runs the daemon until it is told to end. Gives the exit code. */
 async function main(argv: string[]): Promise<number> {
   let config: Config;
+  let load: () => Promise<Config>;
+  let source: string;
   try {
     const { values } = parseArgs({ args: argv, options: flags });
     if (values.help) return say(help);
     if (values.version) return say(`${version}\n`);
-    config = await loadConfig(values.root, values.config);
+    load = () => loadConfig(values.root, values.config);
+    source = values.config ?? join(foldersBelow(values.root).etc, 'vnetd.toml');
+    config = await load();
     if (values.driver === 'host' || values.driver === 'test') config.driver = values.driver;
     else if (values.driver !== undefined) throw new ConfigError(`--driver ${values.driver}: it must be host or test`);
+    if (values['check-config'] && config.tls.enabled) await checkTls(config);
     if (values['check-config']) return say('the configuration is good\n');
   } catch (error) {
     process.stderr.write(`vnetd: ${(error as Error).message}\n`);
     return 2;
   }
-  return serve(config);
+  return serve(config, load, source);
 }
 
-async function serve(config: Config): Promise<number> {
+/** @param load reads the configuration again @param source its file */
+async function serve(config: Config, load: () => Promise<Config>, source: string): Promise<number> {
   // Files that others may not read say so themselves; the folders of sockets must be passable.
   process.umask(0o022);
   const log = pino({ level: config.log.level, base: null }, pino.destination({ fd: 2, sync: true }));
   const ended = nextSignal();
   const stopping = new Stopping();
-  process.on('SIGHUP', () => log.info({}, 'SIGHUP: there is nothing to read again; restart to read the configuration'));
+  const reloads = new Reloads(config, load, log);
+  process.on('SIGHUP', () => void reloads.reload('SIGHUP'));
   let opened: EmbeddedDriver | undefined;
   try {
     const { driver } = opened = await openDriver(config, log);
     const connections = new Connections();
-    const calls = new Calls({ driverFor: () => driver, observers: [createCallLog(log)], log, stopping });
-    const listeners = await openListeners(config, connections, createServices(calls, connections), log);
+    const identify = createIdentify(await openTokens(config, reloads, log));
+    const calls = new Calls({ driverFor: () => driver, observers: [createCallLog(log)], log, stopping, identify });
+    const listeners = await openListeners(config, connections, createServices(calls, connections), reloads, log);
+    reloads.watch(source);
     await notifySystemd('--ready', `--status=serving ${listeners.length} sockets`);
     log.info({ version, driver: config.driver }, 'ready');
     const signal = await ended;
@@ -91,6 +106,12 @@ async function serve(config: Config): Promise<number> {
   } finally {
     await opened?.close();
   }
+}
+
+/** Whether the TLS files that a configuration names can be used. @throws {ConfigError} */
+async function checkTls({ tls }: Config): Promise<void> {
+  const { untimely } = await readTlsFiles(tls).catch((error: Error) => { throw new ConfigError(error.message); });
+  if (untimely.length > 0) throw new ConfigError(untimely.join('\n'));
 }
 
 function hintFor(error: unknown): string | undefined {

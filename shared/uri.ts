@@ -19,9 +19,9 @@ export type Transport = 'session' | 'unary';
 
 /** A parsed URI. Without `transport` the client chooses. */
 export type VnetUri =
-  | { scheme: 'unix'; driver: string; /** Absent: the default for the rights asked for. */ socket?: string; transport?: Transport }
+  | { scheme: 'unix'; driver: string; /** Absent: the default for the rights asked for. */ socket?: string; tokenFile?: string; transport?: Transport }
   | { scheme: 'tcp'; driver: string; host: string; port: number; transport?: Transport }
-  | { scheme: 'tls'; driver: string; host: string; port: number; pki: PkiFiles; transport?: Transport }
+  | { scheme: 'tls'; driver: string; host: string; port: number; pki: PkiFiles; /** A file with a bearer token. */ tokenFile?: string; transport?: Transport }
   | SshUri
   | { scheme: 'embed'; root: string }
   | { scheme: 'test' };
@@ -80,7 +80,7 @@ export function parseUri(text: string): VnetUri {
     case 'vnet+tcp:':
       return { scheme: 'tcp', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tcpPort), ...parseTransport(url, parameters(url, ['transport'])) };
     case 'vnet+tls:':
-      return { scheme: 'tls', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tlsPort), ...parsePki(url) };
+      return { scheme: 'tls', driver: driverOf(url, driver), ...hostAndPort(url, defaults.tlsPort), ...parseProofs(url) };
     case 'vnet+ssh:':
       return parseSsh(url, driver);
     default:
@@ -95,9 +95,12 @@ function parseEmbed(url: URL): VnetUri {
 }
 
 function parseUnix(url: URL, driver: string): VnetUri {
-  const { socket, ...rest } = parameters(url, ['socket', 'transport']);
+  const { socket, 'token-file': tokenFile, ...rest } = parameters(url, ['socket', 'token-file', 'transport']);
   if (socket !== undefined && !socket.startsWith('/')) throw wrong(url.href, 'socket must be an absolute path');
-  return { scheme: 'unix', driver: driverOf(url, driver), ...(socket === undefined ? {} : { socket }), ...parseTransport(url, rest) };
+  return {
+    scheme: 'unix', driver: driverOf(url, driver), ...(socket === undefined ? {} : { socket }), ...(tokenFile === undefined ? {} : { tokenFile }),
+    ...parseTransport(url, rest),
+  };
 }
 
 /** What ssh, and the shell of the far side, take as it stands. */
@@ -146,10 +149,10 @@ function decode(url: URL, part: string): string {
   }
 }
 
-function parsePki(url: URL): { pki: PkiFiles; transport?: Transport } {
-  const { pkipath = defaults.pki, ca, cert, key, ...rest } = parameters(url, ['pkipath', 'ca', 'cert', 'key', 'transport']);
+function parseProofs(url: URL): { pki: PkiFiles; tokenFile?: string; transport?: Transport } {
+  const { pkipath = defaults.pki, ca, cert, key, 'token-file': tokenFile, ...rest } = parameters(url, ['pkipath', 'ca', 'cert', 'key', 'token-file', 'transport']);
   const pki = { ca: ca ?? `${pkipath}/ca.pem`, certificate: cert ?? `${pkipath}/client.pem`, key: key ?? `${pkipath}/client-key.pem` };
-  return { pki, ...parseTransport(url, rest) };
+  return { pki, ...(tokenFile === undefined ? {} : { tokenFile }), ...parseTransport(url, rest) };
 }
 
 function parseTransport(url: URL, { transport }: { transport?: string }): { transport?: Transport } {

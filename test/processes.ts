@@ -52,7 +52,7 @@ export interface Daemon {
  * @param command what to run it with, such as a wrapper that enters a namespace
  * @param timeoutMs how long it may take; the networks that start with the host are part of it
  */
-export async function startDaemon(argv: string[], command: string[] = [process.execPath], timeoutMs = 10_000): Promise<Daemon> {
+export async function startDaemon(argv: string[], command: string[] = [process.execPath], timeoutMs = 60_000): Promise<Daemon> {
   const [program = '', ...before] = command;
   const child = spawn(program, [...before, join(dist, 'server/vnetd.js'), ...argv], { stdio: ['ignore', 'inherit', 'pipe'] });
   const log: Record<string, unknown>[] = [];

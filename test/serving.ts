@@ -24,6 +24,7 @@ export interface Serving {
  *
  * @param address where TCP and TLS listen
  * @param more further lines of its configuration
+ * @param tls further lines of its table [tls]
  * @param level how much it logs
  * @param prepare what to do with its root folder before it starts
  * @param parent where its root folder is to be
@@ -32,10 +33,10 @@ export interface Serving {
 export async function openServing(
   driver: 'host' | 'test',
   options: {
-    address?: string; more?: string; command?: string[]; level?: string; prepare?: (root: string) => Promise<void>; parent?: string; timeoutMs?: number;
+    address?: string; more?: string; tls?: string; command?: string[]; level?: string; prepare?: (root: string) => Promise<void>; parent?: string; timeoutMs?: number;
   } = {},
 ): Promise<Serving> {
-  const { address = '127.0.0.1', more = '', command, level = 'debug', prepare, parent, timeoutMs } = options;
+  const { address = '127.0.0.1', more = '', tls: moreTls = '', command, level = 'debug', prepare, parent, timeoutMs } = options;
   const folder = await openFolder(parent);
   await prepare?.(folder.path);
   const pki = join(folder.path, 'pki');
@@ -56,6 +57,7 @@ port = 0
 certificate = "${pki}/server.pem"
 key = "${pki}/server-key.pem"
 ca = "${pki}/ca.pem"
+${moreTls}
 [log]
 level = "${level}"
 `);

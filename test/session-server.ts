@@ -12,6 +12,7 @@ import { openListeners, type Furnish } from '../server/listen.js';
 import { silentLog } from '../server/log.js';
 import { createServices } from '../server/services.js';
 import { sessionLimits, type SessionLimits } from '../server/session/limits.js';
+import { Reloads } from '../server/reload.js';
 import { Stopping } from '../server/stopping.js';
 import { AttachRequest, AttachResponse, type ClientFrame, type ServerFrame } from '../shared/gen/vnet/v1/session.js';
 import type { NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
@@ -40,7 +41,8 @@ export async function openSessionServer(
   const connections = new Connections();
   const calls = new Calls({ driverFor: () => driver, observers: [], log: silentLog, stopping });
   const services = furnish?.(calls, connections) ?? createServices(calls, connections, { ...sessionLimits, ...limits });
-  const listeners = await openListeners({ ...defaultConfig(folder.path) }, connections, services, silentLog);
+  const config = defaultConfig(folder.path);
+  const listeners = await openListeners(config, connections, services, new Reloads(config, async () => config, silentLog), silentLog);
   const stop = async () => {
     stopping.begin();
     await Promise.all(listeners.map((listener) => listener.close(5000, stopping.idle())));

@@ -192,7 +192,7 @@ export class Call {
 
   async #open(uri: string, options: ConnectOptions): Promise<Connection> {
     const { Connection } = await import('../connection.js');
-    const connected = await this.surroundings.connect(uri, { readonly: this.flag('readonly'), ...this.#timeout(), ...options });
+    const connected = await this.surroundings.connect(uri, { readonly: this.flag('readonly'), ...this.#timeout(), ...this.#token(), ...options });
     // Nobody waits for it any more.
     if (this.#over) await connected.close();
     return this.#connection = new Connection(connected);
@@ -201,6 +201,11 @@ export class Call {
   #timeout(): { timeoutMs?: number } {
     const seconds = this.value('timeout');
     return seconds === undefined ? {} : { timeoutMs: Number(seconds) * 1000 };
+  }
+
+  #token(): { tokenFile?: string } {
+    const tokenFile = this.surroundings.env['VNET_TOKEN_FILE'];
+    return tokenFile === undefined || tokenFile === '' ? {} : { tokenFile };
   }
 
   /** People who come from virsh have its variable set. */

@@ -303,6 +303,21 @@ export const commands: readonly Command[] = [
     run: async (call) => (await import('./proxy.js')).runProxy(call),
   },
   {
+    name: 'token', summary: 'make, list and revoke tokens for this host\'s vnetd',
+    description: 'With a token a client without a certificate is known to vnetd, over TLS. ACTION is add, list or revoke. It works on the files of this host, ' +
+      'as root, and needs no daemon; a running one takes notice within two seconds. ' +
+      'add prints the token, once: keep it in a file that only its bearer reads, and name that with ?token-file=FILE or in VNET_TOKEN_FILE.',
+    arguments: [
+      { name: 'action', kind: 'text', summary: 'add, list or revoke' }, { name: 'name', kind: 'text', summary: 'what the token is called', optional: true },
+    ],
+    options: [
+      { name: 'expires', value: 'TIME', summary: 'how long a new token counts: 12h, 30d (default: until it is revoked)' },
+      { name: 'root', value: 'DIR', summary: 'the daemon\'s --root, if it was given one' },
+    ],
+    formats: leaseFormats,
+    run: async (call) => (await import('./token.js')).runToken(call),
+  },
+  {
     name: 'uri', summary: 'print the URI that vnet connects to', formats: leaseFormats,
     run: async (call) => (await import('./about.js')).runUri(call),
   },

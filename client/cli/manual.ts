@@ -58,6 +58,7 @@ const uris: readonly [string, string][] = [
 
 const environment: readonly [string, string][] = [
   ['VNET_URI', 'Where to connect, unless -c says.'],
+  ['VNET_TOKEN_FILE', 'A file with the token that a vnet+tls URI without token-file is opened with.'],
   ['VISUAL, EDITOR', 'The editor for vnet edit; else vi.'],
 ];
 

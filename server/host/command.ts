@@ -3,6 +3,7 @@
  * are found, how they are run, and what their failures read like. Does not
  * know: what is asked of them.
  */
+import { spawn, type ChildProcess } from 'node:child_process';
 import { access, constants } from 'node:fs/promises';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -17,10 +18,10 @@ const packages = {
   nsenter: 'util-linux', udevadm: 'udev', 'ovs-vsctl': 'openvswitch-switch',
   'iptables-save': 'iptables', 'iptables-restore': 'iptables', 'ip6tables-save': 'iptables', 'ip6tables-restore': 'iptables',
   'iptables-legacy-save': 'iptables', 'iptables-legacy-restore': 'iptables', 'ip6tables-legacy-save': 'iptables', 'ip6tables-legacy-restore': 'iptables',
-  'firewall-cmd': 'firewalld',
+  'firewall-cmd': 'firewalld', perl: 'perl-base', getent: 'libc-bin',
 } as const;
 
-/** A program that the host driver runs. */
+/** A program that vnetd runs. */
 export type Tool = keyof typeof packages;
 
 /** How a program is run. */
@@ -174,6 +175,19 @@ function notInstalled(tool: Tool): NetworkError {
   return new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot find '${tool}' on this host`, {
     hint: `install it; on Debian and Ubuntu: apt-get install ${packages[tool]}`,
   });
+}
+
+/**
+ * Starts a program that is handed sockets: it gets what `send` is given at its
+ * descriptor 3, and says its messages there, as lines of JSON. Its standard
+ * input is a pipe that nothing is written to.
+ *
+ * @throws {NetworkError} SYSTEM_ERROR if it is not installed
+ */
+export async function startConversation(tool: Tool, argv: readonly string[]): Promise<ChildProcess> {
+  const path = await search(tool, undefined);
+  if (path === undefined) throw notInstalled(tool);
+  return spawn(path, argv, { env: environment, cwd: '/', stdio: ['pipe', 'ignore', 'ignore', 'ipc'], serialization: 'json' });
 }
 
 /** What is known of a program that failed. */

@@ -27,6 +27,8 @@ const versions: Record<Tool, { argv: string[]; pattern: RegExp }> = {
   dnsmasq: { argv: ['--version'], pattern: /[Vv]ersion ([\w.]+)/ },
   'firewall-cmd': { argv: ['--version'], pattern: /([\d.]+)/ },
   xargs: { argv: ['--version'], pattern: /([\d.]+)$/m },
+  perl: { argv: ['--version'], pattern: /\(v([\d.]+)\)/ },
+  getent: { argv: ['--version'], pattern: /([\d.]+)$/m },
 };
 
 /** A program's version; undefined if it does not tell. @throws as Commands.read does */

@@ -27,9 +27,9 @@ export function createSessions(calls: Calls, connections: Connections, limits: S
 }
 
 function attach(stream: Stream, calls: Calls, connections: Connections, limits: SessionLimits): void {
-  const { connection } = callerOf(connections, stream);
+  const { connection } = callerOf(calls, connections, stream);
   readLittleAhead(stream);
-  const session = new Session(calls, () => callerOf(connections, stream), {
+  const session = new Session(calls, () => callerOf(calls, connections, stream), {
     write: (frames, taken) => stream.write(asBuffer(encodeMessage(AttachResponse, { frames: frames as ServerFrame[] })), (error?: Error | null) => { if (!error) taken(); }),
     read: (more) => more ? stream.resume() : stream.pause(),
     end: (error) => {

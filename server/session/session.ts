@@ -25,7 +25,7 @@ export interface Wire {
 }
 
 /** Who makes a call. */
-export type Caller = Pick<Call, 'connection' | 'identity'>;
+export type Caller = Pick<Call, 'connection' | 'identity' | 'denied'>;
 
 const procedures = new Map(driverProcedures.map((procedure) => [procedure.path, procedure]));
 
@@ -202,8 +202,7 @@ export class Session {
 
   /** A call as `Calls` sees it. */
   #arrived({ procedure, signal }: SessionCall): Call {
-    const { connection, identity } = this.#caller();
-    return { procedure, connection, identity, id: nameCall(), signal };
+    return { ...this.#caller(), procedure, id: nameCall(), signal };
   }
 
   /** Whether the client has taken nothing for too long. */

@@ -15,8 +15,10 @@ const rooms: Record<string, string[]> = {
   server: ['server/', 'shared/'],
 };
 
-/** The one door from the client to the server: drivers in this process, loaded when asked for. */
-const doors: Record<string, string[]> = { 'client/connect.ts': ['server/driver/test-driver', 'server/embed'] };
+/** The doors from the client to the server, loaded when asked for: drivers in this process, and files of this host's daemon. */
+const doors: Record<string, string[]> = {
+  'client/connect.ts': ['server/driver/test-driver', 'server/embed'], 'client/cli/token.ts': ['server/identity/token-file'],
+};
 
 /** Which files may import each foreign package. */
 const packages: Record<string, string[]> = {

@@ -33,6 +33,7 @@ socket = "/x/rw.sock"
 group = "libvirt"
 readonly = false
 readonly_socket = "/x/ro.sock"
+peer_credentials = "required"
 [tcp]
 enabled = true
 address = "::1"
@@ -45,6 +46,9 @@ certificate = "/c"
 key = "/k"
 ca = "/a"
 require_client_certificate = false
+crl = "/l"
+allowed = ["CN=alice,O=Lab", "DNS:*.lab.example"]
+minimum_version = "1.3"
 [dnsmasq]
 user = "dns"
 resolv_conf = "/r"
@@ -53,9 +57,9 @@ level = "debug"
 `);
     expect(config).toMatchObject({
       driver: 'test',
-      unix: { socket: '/x/rw.sock', group: 'libvirt', readonly: false, readonlySocket: '/x/ro.sock' },
+      unix: { socket: '/x/rw.sock', group: 'libvirt', readonly: false, readonlySocket: '/x/ro.sock', peerCredentials: 'required' },
       tcp: { enabled: true, address: '::1', port: 0 },
-      tls: { enabled: true, address: '0.0.0.0', port: 1, certificate: '/c', key: '/k', ca: '/a', requireClientCertificate: false },
+      tls: { enabled: true, address: '0.0.0.0', port: 1, certificate: '/c', key: '/k', ca: '/a', requireClientCertificate: false, crl: '/l', allowed: ['CN=alice,O=Lab', 'DNS:*.lab.example'], minimumVersion: '1.3' },
       dnsmasq: { user: 'dns', resolvConf: '/r' },
       log: { level: 'debug' },
     });
@@ -79,6 +83,8 @@ level = "debug"
     ]);
     expect(refusal('[dnsmasq]\nuser = "a\\nconf-script=/x"')).toContain('the name of an account');
     expect(refusal('[tls]\nkey = "relative"')).toContain('an absolute path');
+    expect(refusal('[tls]\nallowed = "CN=x"')).toContain('a list of patterns');
+    expect(refusal('[tls]\nallowed = ["CN=x", "alice"]')).toContain('of "alice": a subject reads as TYPE=VALUE');
   });
 
   it('says where a text is no TOML', () => {

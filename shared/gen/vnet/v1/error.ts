@@ -60,7 +60,12 @@ export enum ErrorCode {
   NO_NETWORK = 43,
   /** INVALID_MAC - A MAC address is malformed. gRPC: INVALID_ARGUMENT. */
   INVALID_MAC = 44,
-  /** AUTH_FAILED - The caller could not be authenticated. gRPC: UNAUTHENTICATED. */
+  /**
+   * AUTH_FAILED - The caller could not be authenticated: it came over TLS without a
+   * certificate and without a token, or the metadata `authorization` (`Bearer
+   * TOKEN`, over TLS or a unix socket alone) holds no token that counts.
+   * gRPC: UNAUTHENTICATED.
+   */
   AUTH_FAILED = 45,
   /** OPERATION_INVALID - The network is in the wrong state for this call. gRPC: FAILED_PRECONDITION. */
   OPERATION_INVALID = 55,
