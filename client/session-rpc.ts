@@ -13,6 +13,9 @@ import { aborted, createUnaryCarrier, timedOut } from './grpc-rpc.js';
 import { Inflow } from './inflow.js';
 import { ClientSession, NoSession } from './session.js';
 
+/** The longest that a timer can wait, in milliseconds. */
+const longestTimerMs = 2 ** 31 - 1;
+
 /** How many messages of a stream may wait to be read. */
 const streamCredit = 64;
 
@@ -100,7 +103,7 @@ class SessionCarrier implements Carrier {
         session.cancel(call);
         reject(error);
       };
-      const timer = setTimeout(() => giveUp(timedOut(method, place, timeoutMs)), timeoutMs);
+      const timer = setTimeout(() => giveUp(timedOut(method, place, timeoutMs)), Math.min(timeoutMs, longestTimerMs));
       const cancel = () => giveUp(aborted(method));
       signal?.addEventListener('abort', cancel, { once: true });
     });

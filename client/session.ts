@@ -78,7 +78,7 @@ export class ClientSession {
     do this.#last = (this.#last + 1) >>> 0; while (this.#open.has(this.#last));
     const call = this.#last;
     this.#open.set(call, waiting);
-    this.#outbox.push({ call: { call, method: path, request: request as Buffer, timeoutMs, credit } }, request.length);
+    this.#outbox.push({ call: { call, method: path, request: request as Buffer, timeoutMs: Math.min(Math.ceil(timeoutMs), 2 ** 32 - 1), credit } }, request.length);
     return call;
   }
 

@@ -195,6 +195,18 @@ describe('a hostile client', () => {
     await client.frame('response', ({ call }) => call === 3);
   });
 
+  it('that is cut off while its calls wait harms nobody', async () => {
+    const others = server.connections.list();
+    const one = new FrameClient(server.uri);
+    one.send(...Array.from({ length: 300 }, (_, id) => callFrame(id, 'NetworkCreate')));
+    await until('its calls', async () => gate.begun === 64);
+    for (const connection of server.connections.list()) if (!others.includes(connection)) connection.close();
+    gate.open();
+    await until('its end', async () => server.connections.list().every((connection) => others.includes(connection) && connection.inFlight === 0));
+    await othersAreServed();
+    one.close();
+  });
+
   it('has 256 streams at most', async () => {
     client.send(...Array.from({ length: 257 }, (_, id) => callFrame(id, 'WatchNetworkEvents')));
     const end = await client.frame('end');

@@ -207,6 +207,11 @@ describe('a caller', () => {
     await expect(driver.networkLookupByName({ name: 'lab' })).resolves.toEqual({ network });
   });
 
+  it.each([Infinity, 20_000.5])('has %d ms, which is no whole number that fits: it is served', async (timeoutMs) => {
+    const { driver } = await reach((await serve(heldDriver(new Gate()))).uri, { timeoutMs });
+    await expect(driver.networkLookupByName({ name: 'lab' })).resolves.toEqual({ network });
+  });
+
   it('that lets go ends its watch, and waits for the call it has made', async () => {
     const gate = new Gate();
     const server = await serve({ ...heldDriver(gate), async *watchNetworkEvents(_, signal) { await gate.pass(signal); yield WatchNetworkEventsResponse.fromPartial({}); } });
