@@ -46,6 +46,12 @@ export interface Config {
     acceptInForeign: boolean;
   };
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
+  audit: {
+    /** Where it is kept; empty: in the log. */
+    file: string;
+    /** Changing calls fail if it cannot be written. */
+    required: boolean;
+  };
 }
 
 /** Where the daemon keeps its files. */
@@ -84,6 +90,7 @@ export function defaultConfig(root: string): Config {
     dnsmasq: { user: '', resolvConf: '/etc/resolv.conf' },
     firewall: { backend: 'auto', acceptInForeign: false },
     log: { level: 'info' },
+    audit: { file: '', required: false },
   };
 }
 
@@ -127,7 +134,8 @@ export function parseConfig(toml: string, source: string, base: Config): Config 
   return config;
 }
 
-function parseToml(toml: string, source: string): Record<string, unknown> {
+/** The tables of a TOML text. @throws {ConfigError} naming line and column where it is none */
+export function parseToml(toml: string, source: string): Record<string, unknown> {
   try {
     return parse(toml);
   } catch (error) {

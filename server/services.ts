@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
+import { AdminDefinition } from '../shared/gen/vnet/v1/admin.js';
 import { NetworkDriverDefinition } from '../shared/gen/vnet/v1/network_driver.js';
 import type { Calls } from './calls.js';
 import type { Connections } from './connections.js';
@@ -14,7 +15,7 @@ import { createDispatch } from './dispatch.js';
 import type { Furnish } from './listen.js';
 
 /** The protocol files, relative to the package's folder `proto`. */
-const protocol = ['vnet/v1/network_driver.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto'];
+const protocol = ['vnet/v1/network_driver.proto', 'vnet/v1/admin.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto'];
 
 /** What to put on each server: the driver, health, reflection. */
 export function createServices(calls: Calls, connections: Connections): Furnish {
@@ -23,7 +24,7 @@ export function createServices(calls: Calls, connections: Connections): Furnish 
     const { definition, implementation } = createDispatch(calls, connections);
     server.addService(definition, implementation);
     reflection.addToServer(server);
-    new HealthImplementation({ '': 'SERVING', [NetworkDriverDefinition.fullName]: 'SERVING' }).addToServer(server);
+    new HealthImplementation({ '': 'SERVING', [NetworkDriverDefinition.fullName]: 'SERVING', [AdminDefinition.fullName]: 'SERVING' }).addToServer(server);
   };
 }
 

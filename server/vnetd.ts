@@ -7,6 +7,10 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { NetworkError } from '../shared/errors.js';
 import { version } from '../shared/version.js';
+import { accessFile, openAccess } from './access/access.js';
+import { adminFor } from './access/admin.js';
+import { openAudit } from './access/audit.js';
+import { loadTable } from './access/table.js';
 import { ConfigError, loadConfig, type Config } from './config.js';
 import { createCallLog } from './call-log.js';
 import { Calls } from './calls.js';
@@ -34,7 +38,8 @@ Usage: vnetd [--config FILE] [--root DIR] [--driver host|test]
   -V, --version        print the version
 
 Networks stay up when vnetd stops; it adopts them when it starts again.
-Signals: SIGTERM and SIGINT end it, SIGHUP does nothing.
+Signals: SIGTERM and SIGINT end it, SIGHUP lets it read the access table
+again and open the audit's file anew.
 `;
 
 const flags = {
@@ -56,6 +61,7 @@ async function main(argv: string[]): Promise<number> {
     config = await loadConfig(values.root, values.config);
     if (values.driver === 'host' || values.driver === 'test') config.driver = values.driver;
     else if (values.driver !== undefined) throw new ConfigError(`--driver ${values.driver}: it must be host or test`);
+    await loadTable(accessFile(config), config.unix.group);
     if (values['check-config']) return say('the configuration is good\n');
   } catch (error) {
     process.stderr.write(`vnetd: ${(error as Error).message}\n`);
@@ -67,15 +73,25 @@ async function main(argv: string[]): Promise<number> {
 async function serve(config: Config): Promise<number> {
   // Files that others may not read say so themselves; the folders of sockets must be passable.
   process.umask(0o022);
-  const log = pino({ level: config.log.level, base: null }, pino.destination({ fd: 2, sync: true }));
+  const destination = pino.destination({ fd: 2, sync: true });
+  const log = pino({ level: config.log.level, base: null }, destination);
   const ended = nextSignal();
   const stopping = new Stopping();
-  process.on('SIGHUP', () => log.info({}, 'SIGHUP: there is nothing to read again; restart to read the configuration'));
+  /** What SIGHUP lets be read again. */
+  const rereads: (() => void)[] = [];
+  process.on('SIGHUP', () => rereads.forEach((reread) => reread()));
   let opened: EmbeddedDriver | undefined;
   try {
+    const { access, reread } = await openAccess(config, log);
     const { driver } = opened = await openDriver(config, log);
+    const { audit, reopen } = openAudit(config.audit, (line) => { destination.write(`${line}\n`); }, { log, which: (handle) => driver.which(handle) });
+    rereads.push(reread, reopen);
     const connections = new Connections();
-    const calls = new Calls({ driverFor: () => driver, observers: [createCallLog(log)], log, stopping });
+    const calls = new Calls({
+      authorize: (call) => access.authorize(call), driverFor: (call) => access.guard(driver, call),
+      adminFor: (call) => adminFor(call, { connections, access, log }),
+      observers: [createCallLog(log), audit], log, stopping,
+    });
     const listeners = await openListeners(config, connections, createServices(calls, connections), log);
     await notifySystemd('--ready', `--status=serving ${listeners.length} sockets`);
     log.info({ version, driver: config.driver }, 'ready');

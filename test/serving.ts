@@ -24,8 +24,9 @@ export interface Serving {
  *
  * @param address where TCP and TLS listen
  * @param more further lines of its configuration
+ * @param access its access table; if undefined, who comes by TLS may do everything with networks
  */
-export async function openServing(driver: 'host' | 'test', options: { address?: string; more?: string; command?: string[] } = {}): Promise<Serving> {
+export async function openServing(driver: 'host' | 'test', options: { address?: string; more?: string; command?: string[]; access?: string } = {}): Promise<Serving> {
   const { address = '127.0.0.1', more = '', command } = options;
   const folder = await openFolder();
   const pki = join(folder.path, 'pki');
@@ -33,6 +34,9 @@ export async function openServing(driver: 'host' | 'test', options: { address?: 
   await makeCertificates(pki, {
     server: { subject: '/CN=server', san: `DNS:localhost,IP:127.0.0.1,IP:${address}` }, client: { subject: '/CN=client' },
   });
+  await mkdir(join(folder.path, 'etc/vnet'), { recursive: true });
+  // Who comes by TLS may do nothing unless it is listed.
+  await writeFile(join(folder.path, 'etc/vnet/access.toml'), options.access ?? '[[allow]]\nlistener = "tls"\nrights = "all"\n', { mode: 0o600 });
   const config = join(folder.path, 'vnetd.toml');
   await writeFile(config, `${more}
 [tcp]
