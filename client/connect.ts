@@ -4,8 +4,9 @@
  * and are loaded only if a URI asks for it.
  */
 import { ErrorCode, NetworkError } from '../shared/errors.js';
+import type { Admin } from '../shared/gen/vnet/v1/admin.js';
 import { NetworkDriverClientImpl, NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
-import { changes } from '../shared/procedures.js';
+import { changes, type Procedure } from '../shared/procedures.js';
 import { parseUri, type VnetUri } from '../shared/uri.js';
 
 /** How long a call may take if the caller does not say, in milliseconds. */
@@ -20,11 +21,15 @@ export interface ConnectOptions {
   readonly?: boolean;
   /** How long a call may take, in milliseconds. */
   timeoutMs?: number;
+  /** Do not ask who answers: for a caller that may not even know that, but who it is itself. */
+  silent?: boolean;
 }
 
 /** A driver, and the way to let it go. */
 export interface ConnectedDriver {
   driver: NetworkDriver;
+  /** The calls about the daemon itself; undefined if there is no daemon between. */
+  admin?: () => Promise<Admin>;
   /** The URI it was opened with. */
   uri: string;
   /** Lets go of the driver. The networks stay. */
@@ -38,6 +43,7 @@ interface Opened {
   wanted: string;
   /** The driver, impatient: to find out whether it is there at all. */
   greeter?: NetworkDriver;
+  admin?: () => Promise<Admin>;
   close(): Promise<void>;
 }
 
@@ -51,13 +57,13 @@ interface Opened {
 export async function connect(uri: string, options: ConnectOptions = {}): Promise<ConnectedDriver> {
   const opened = await open(parseUri(uri), options);
   try {
-    await (opened.greeter ?? opened.driver).open({ driver: opened.wanted });
+    if (options.silent !== true) await (opened.greeter ?? opened.driver).open({ driver: opened.wanted });
   } catch (error) {
     await opened.close();
     throw error;
   }
-  const driver = options.readonly === true ? readonlyDriver(opened.driver) : opened.driver;
-  return { driver, uri, close: () => opened.close() };
+  const driver = options.readonly === true ? readonlyPart(NetworkDriverDefinition.methods, opened.driver) : opened.driver;
+  return { driver, uri, ...(opened.admin === undefined ? {} : { admin: opened.admin }), close: () => opened.close() };
 }
 
 async function open(uri: VnetUri, options: ConnectOptions): Promise<Opened> {
@@ -84,24 +90,29 @@ async function openRemote(uri: Exclude<VnetUri, { scheme: 'test' | 'embed' | 'ss
   const { createGrpcRpc } = await import('./grpc-rpc.js');
   const channel = await openChannel(uri, options.readonly ?? false);
   const { timeoutMs = defaultTimeoutMs } = options;
+  const rpc = createGrpcRpc(channel, timeoutMs);
   return {
-    driver: new NetworkDriverClientImpl(createGrpcRpc(channel, timeoutMs)),
+    driver: new NetworkDriverClientImpl(rpc),
+    admin: async () => {
+      const { AdminClientImpl, AdminDefinition } = await import('../shared/gen/vnet/v1/admin.js');
+      const admin = new AdminClientImpl(rpc);
+      return options.readonly === true ? readonlyPart(AdminDefinition.methods, admin) : admin;
+    },
     greeter: new NetworkDriverClientImpl(createGrpcRpc(channel, Math.min(timeoutMs, greetingTimeoutMs))),
     wanted: uri.driver,
     close: async () => channel.client.close(),
   };
 }
 
-/** A driver that refuses every changing call before it leaves. */
-function readonlyDriver(driver: NetworkDriver): NetworkDriver {
-  const guarded: Record<string, unknown> = {};
-  for (const [name, procedure] of Object.entries(NetworkDriverDefinition.methods)) {
-    const method = name as keyof NetworkDriver;
-    guarded[method] = changes(procedure)
+/** A service that refuses every changing call before it leaves. */
+function readonlyPart<Service extends object>(methods: { [Key in keyof Service]: Procedure }, service: Service): Service {
+  const guarded: Partial<Service> = {};
+  for (const [key, procedure] of Object.entries(methods) as [keyof Service, Procedure][]) {
+    guarded[key] = (changes(procedure)
       ? async () => { throw refused(procedure.name); }
-      : driver[method].bind(driver);
+      : (service[key] as () => unknown).bind(service)) as Service[keyof Service];
   }
-  return guarded as unknown as NetworkDriver;
+  return guarded as Service;
 }
 
 function refused(procedure: string): NetworkError {

@@ -3,7 +3,7 @@
  * a call before its request is read. Does not know: how a call arrives, what a
  * network is, the table's text.
  */
-import { watchFile, unwatchFile } from 'node:fs';
+import { unwatchFile, watchFile, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import type { NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
 import type { Call } from '../calls.js';
@@ -105,6 +105,8 @@ export async function openAccess(config: Pick<Config, 'folders' | 'unix'>, log: 
     () => log.info({ file }, 'the access table was read again'),
     (error: unknown) => log.error({ err: error }, 'the access table cannot be used; the last good one stays in force'),
   );
-  watchFile(file, { interval: lookMs, persistent: false }, reread);
-  return { access, reread, close: () => unwatchFile(file, reread) };
+  // Of a file that is not there it tells once, as if that were news.
+  const changed = (now: Stats, before: Stats) => { if (now.ctimeMs !== before.ctimeMs || now.ino !== before.ino) reread(); };
+  watchFile(file, { interval: lookMs, persistent: false }, changed);
+  return { access, reread, close: () => unwatchFile(file, changed) };
 }

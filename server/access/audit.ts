@@ -63,7 +63,7 @@ export class Audit implements CallObserver {
     if (!changes(call.procedure)) return;
     const network = this.#networkOf(request);
     this.#begun.set(call, network);
-    const failure = this.#write('intent', call, network, {});
+    const failure = this.#write('intent', call, network, call.procedure.service === 'Admin' ? { asked: request } : {});
     if (failure === undefined || !this.#options.required) return;
     throw new NetworkError(ErrorCode.SYSTEM_ERROR, `${call.procedure.name} is not done, because the audit cannot be written: ${failure.message}`, {
       hint: 'make room for the audit file of the host, or set audit.required = false in its vnetd.toml', cause: failure,
