@@ -17,8 +17,9 @@ import { denied } from './refusal.js';
 import { isAbout, Rights, type Entry } from './rights.js';
 import { loadTable } from './table.js';
 
-/** How often the table's file is looked at, in milliseconds. */
+/** How often the table's file is looked at, and for how long it is left alone after a change: it may be half written. In milliseconds. */
 const lookMs = 1000;
+const settleMs = 250;
 
 /** Who makes a call, and by which way. */
 export type Asker = Pick<Call, 'identity' | 'connection'>;
@@ -28,6 +29,8 @@ export class Access {
   #entries: readonly Entry[];
   #rights = new WeakMap<Identity, Map<ListenerKind, Rights>>();
   readonly #read: () => Promise<Entry[]>;
+  /** One reading after the other: the last one asked for decides. */
+  #loaded: Promise<void> = Promise.resolve();
 
   /** @param read reads the table anew; throws if it cannot be used */
   constructor(entries: readonly Entry[], read: () => Promise<Entry[]>) {
@@ -41,9 +44,13 @@ export class Access {
    *
    * @throws {ConfigError} if it cannot be used; then the last good one stays in force
    */
-  async reload(): Promise<void> {
-    this.#entries = await this.#read();
-    this.#rights = new WeakMap();
+  reload(): Promise<void> {
+    const loaded = this.#loaded.then(async () => {
+      this.#entries = await this.#read();
+      this.#rights = new WeakMap();
+    });
+    this.#loaded = loaded.catch(() => undefined);
+    return loaded;
   }
 
   /** What a caller may do, by the table in force. */
@@ -93,7 +100,7 @@ export function accessFile({ folders }: Pick<Config, 'folders'>): string {
 
 /**
  * Opens the access table of a daemon. A change of its file takes effect by
- * itself within a second.
+ * itself within two seconds.
  *
  * @throws {ConfigError} if it cannot be used
  */
@@ -106,7 +113,7 @@ export async function openAccess(config: Pick<Config, 'folders' | 'unix'>, log: 
     (error: unknown) => log.error({ err: error }, 'the access table cannot be used; the last good one stays in force'),
   );
   // Of a file that is not there it tells once, as if that were news.
-  const changed = (now: Stats, before: Stats) => { if (now.ctimeMs !== before.ctimeMs || now.ino !== before.ino) reread(); };
+  const changed = (now: Stats, before: Stats) => { if (now.ctimeMs !== before.ctimeMs || now.ino !== before.ino) setTimeout(reread, settleMs).unref(); };
   watchFile(file, { interval: lookMs, persistent: false }, changed);
   return { access, reread, close: () => unwatchFile(file, changed) };
 }

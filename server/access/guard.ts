@@ -7,17 +7,15 @@
  * would get for a name that nobody has. Between the decision and the call
  * nothing else runs, and the call gets the UUID that was decided on.
  */
-import { randomUUID } from 'node:crypto';
-import { canonicalUuid } from '../../shared/address.js';
-import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import type { NetworkError } from '../../shared/errors.js';
 import { NetworkDriverDefinition, type Network, type NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
+import { changes } from '../../shared/procedures.js';
 import type { LocalNetworkDriver } from '../driver/local-driver.js';
-import { noNetwork } from '../driver/register.js';
 import { handleIn, networkDefined } from './document.js';
 import { watchVisible } from './guarded-events.js';
 import { mentions, withoutMention } from './mentions.js';
 import { driverRequirements, type Permission, type Requirement } from './permissions.js';
-import { denied, Hidden } from './refusal.js';
+import { denied, hide } from './refusal.js';
 import type { Rights } from './rights.js';
 
 /** The driver in this process: one that says at once which network is meant. */
@@ -149,8 +147,8 @@ export class Guard {
   /** A call without a decision of its own: what it fails with tells of nothing that is hidden. */
   async call<K extends Key>(key: K, request: Request<K>, signal?: AbortSignal): Promise<Answer<K>> {
     this.check(key);
-    // What is hidden now may be gone when the call has failed.
-    const before = this.hidden();
+    // What is hidden now, and in the way of a change, may be gone when that has failed.
+    const before = changes(NetworkDriverDefinition.methods[key]) ? this.hidden() : [];
     try {
       const method = this.#driver[key].bind(this.#driver) as unknown as (request: Request<K>, signal?: AbortSignal) => Promise<Answer<K>>;
       return await method(request, signal);
@@ -200,22 +198,6 @@ export class Guard {
     const { name } = NetworkDriverDefinition.methods[key];
     return denied({ procedure: name, permission, who: this.#caller.who, ...(network === undefined ? {} : { network }) });
   }
-}
-
-/** What hides a network: to the byte the error of a handle that leads nowhere. */
-export function hide(handle: Network | undefined, found: Network): NetworkError {
-  const { name = '', uuid = '' } = handle ?? {};
-  return noNetwork({ name, uuid: uuid === '' ? '' : canonicalUuid(uuid) ?? uuid }, new Hidden(found));
-}
-
-/** A UUID that no network has. */
-export function nobody(): string {
-  return randomUUID();
-}
-
-/** Whether an error says that there is no such network. */
-export function isNoNetwork(error: unknown): boolean {
-  return error instanceof NetworkError && error.code === ErrorCode.NO_NETWORK;
 }
 
 function hasPort(request: object): request is { port: { network?: Network; uuid: string } } {

@@ -2,11 +2,13 @@
  * Lives here: events as far as one caller may be told. Does not know: where
  * events come from, who the caller is.
  */
+import { randomUUID } from 'node:crypto';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { EventKind, type Network, type WatchNetworkEventsRequest, type WatchNetworkEventsResponse } from '../../shared/gen/vnet/v1/network_driver.js';
-import { hide, isNoNetwork, nobody, type Guard, type GuardedDriver } from './guard.js';
+import type { Guard, GuardedDriver } from './guard.js';
 import { mentions, withoutMention } from './mentions.js';
 import type { Permission } from './permissions.js';
+import { hide } from './refusal.js';
 
 /** What an event of some kinds tells beside that something happened. */
 const needs: Partial<Record<EventKind, readonly Permission[]>> = {
@@ -29,7 +31,7 @@ export async function* watchVisible(
   const whole = guard.rights.everything;
   const hidden = hiddenTarget(driver, guard, request.network);
   // What happens to nobody is what happens to a network that is not there.
-  const target = hidden === undefined ? request : { ...request, network: { name: '', uuid: nobody() } };
+  const target = hidden === undefined ? request : { ...request, network: { name: '', uuid: randomUUID() } };
   try {
     for await (const event of driver.watchNetworkEvents(target, signal)) {
       guard.check('watchNetworkEvents');
@@ -38,7 +40,7 @@ export async function* watchVisible(
       if (told !== undefined) yield told;
     }
   } catch (error) {
-    if (hidden !== undefined && isNoNetwork(error)) throw hide(request.network, hidden);
+    if (hidden !== undefined && error instanceof NetworkError && error.code === ErrorCode.NO_NETWORK) throw hide(request.network, hidden);
     throw withoutMention(error, guard.hidden());
   }
 }
