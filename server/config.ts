@@ -21,7 +21,7 @@ export interface Config {
     readonly: boolean;
     readonlySocket: string;
   };
-  /** No encryption, no identity: whoever connects may do everything. */
+  /** No encryption, no identity: whoever connects may do everything, unless the access table names this way in. */
   tcp: { enabled: boolean; address: string; port: number };
   tls: {
     enabled: boolean;

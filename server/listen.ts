@@ -64,7 +64,7 @@ async function doors({ unix, tcp, tls }: Config, log: Log): Promise<Door[]> {
   if (unix.readonly) found.push(await unixDoor(unix.readonlySocket, 0o666, '', 'unix-readonly', log));
   if (tcp.enabled) {
     found.push({ kind: 'tcp', where: { host: tcp.address, port: tcp.port }, uri: netUri('tcp', tcp.address) });
-    log.warn({ address: tcp.address }, 'tcp is neither encrypted nor authenticated: whoever reaches it may do everything');
+    log.warn({ address: tcp.address }, 'tcp is neither encrypted nor authenticated: whoever reaches it may do everything, unless the access table names it');
   }
   if (tls.enabled) {
     found.push({ kind: 'tls', tls: await openTlsDoor(tls), where: { host: tls.address, port: tls.port }, uri: netUri('tls', tls.address) });

@@ -19,6 +19,12 @@ export interface Serving {
   close(): Promise<void>;
 }
 
+/** Writes the access table of a daemon. Who comes by TLS may do nothing unless it is listed: by default, here, everyone is. */
+export async function writeAccess(root: string, toml = '[[allow]]\nlistener = "tls"\nrights = "all"\n'): Promise<void> {
+  await mkdir(join(root, 'etc/vnet'), { recursive: true });
+  await writeFile(join(root, 'etc/vnet/access.toml'), toml, { mode: 0o600 });
+}
+
 /**
  * Starts a daemon with unix, TCP and TLS sockets on free ports.
  *
@@ -34,9 +40,7 @@ export async function openServing(driver: 'host' | 'test', options: { address?: 
   await makeCertificates(pki, {
     server: { subject: '/CN=server', san: `DNS:localhost,IP:127.0.0.1,IP:${address}` }, client: { subject: '/CN=client' },
   });
-  await mkdir(join(folder.path, 'etc/vnet'), { recursive: true });
-  // Who comes by TLS may do nothing unless it is listed.
-  await writeFile(join(folder.path, 'etc/vnet/access.toml'), options.access ?? '[[allow]]\nlistener = "tls"\nrights = "all"\n', { mode: 0o600 });
+  await writeAccess(folder.path, options.access);
   const config = join(folder.path, 'vnetd.toml');
   await writeFile(config, `${more}
 [tcp]

@@ -34,7 +34,6 @@ export function parseCommandLine(argv: readonly string[]): Invocation {
   const spelling = family.length > 0 ? [verb, ...(second === undefined ? [] : [second])].map(({ value }) => value).join(' ') : verb.value;
   const command = findCommand(spelling);
   if (command === undefined && family.length > 0) {
-    // `admin --help` is a question, and its answer is which words there are.
     throw new UsageError(second === undefined ? `command '${verb.value}' needs another word` : `unknown command: '${spelling}'`,
       didYouMean(second?.value ?? '', family) ?? `it can be ${family.map((word) => `vnet ${verb.value} ${word}`).join(', ')}`);
   }

@@ -12,6 +12,7 @@ import { credentials, loadPackageDefinition, type Client } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openFolder, startDaemon, type Daemon } from '../processes.js';
+import { writeAccess } from '../serving.js';
 import { makeCertificates } from '../certificates.js';
 
 const run = promisify(execFile);
@@ -35,6 +36,7 @@ beforeAll(async () => {
   await writeFile(config, [
     '[tls]', 'enabled = true', 'port = 0', `certificate = "${pki}/server.pem"`, `key = "${pki}/server-key.pem"`, `ca = "${pki}/ca.pem"`,
   ].join('\n'));
+  await writeAccess(folder.path);
   daemon = await startDaemon(['--root', folder.path, '--driver', 'test', '--config', config]);
 });
 afterAll(async () => {
