@@ -4,8 +4,9 @@
  * and are loaded only if a URI asks for it.
  */
 import { ErrorCode, NetworkError } from '../shared/errors.js';
+import type { Admin } from '../shared/gen/vnet/v1/admin.js';
 import { NetworkDriverClientImpl, NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
-import { changes } from '../shared/procedures.js';
+import { changes, type Procedure } from '../shared/procedures.js';
 import { parseUri, type Transport, type VnetUri } from '../shared/uri.js';
 import type { ChannelUri } from './channel.js';
 
@@ -33,11 +34,15 @@ export interface ConnectOptions {
   keepaliveMs?: number;
   /** A file with a bearer token, for a `vnet+tls` URI that names none. */
   tokenFile?: string;
+  /** Do not ask who answers: for a caller that may not even know that, but who it is itself. */
+  silent?: boolean;
 }
 
 /** A driver, and the way to let it go. */
 export interface ConnectedDriver {
   driver: NetworkDriver;
+  /** The calls about the daemon itself; undefined if there is no daemon between. */
+  admin?: () => Promise<Admin>;
   /** The URI it was opened with. */
   uri: string;
   /** Lets go of the driver. The networks stay. */
@@ -53,6 +58,7 @@ interface Opened {
   greeter?: NetworkDriver;
   /** Gives up after a failure to connect. @returns the error behind it */
   fail?(error: unknown): Promise<unknown>;
+  admin?: () => Promise<Admin>;
   close(): Promise<void>;
 }
 
@@ -67,14 +73,14 @@ interface Opened {
 export async function connect(uri: string, options: ConnectOptions = {}): Promise<ConnectedDriver> {
   const opened = await open(parseUri(uri), uri, options);
   try {
-    await (opened.greeter ?? opened.driver).open({ driver: opened.wanted });
+    if (options.silent !== true) await (opened.greeter ?? opened.driver).open({ driver: opened.wanted });
   } catch (error) {
     const reason = opened.fail === undefined ? error : await opened.fail(error);
     await opened.close();
     throw reason;
   }
-  const driver = options.readonly === true ? readonlyDriver(opened.driver) : opened.driver;
-  return { driver, uri, close: () => opened.close() };
+  const driver = options.readonly === true ? readonlyPart(NetworkDriverDefinition.methods, opened.driver) : opened.driver;
+  return { driver, uri, ...(opened.admin === undefined ? {} : { admin: opened.admin }), close: () => opened.close() };
 }
 
 async function open(uri: VnetUri, text: string, options: ConnectOptions): Promise<Opened> {
@@ -110,21 +116,25 @@ async function openRemote(uri: ChannelUri, text: string, options: ConnectOptions
   return {
     driver: new NetworkDriverClientImpl(rpc.steady(timeoutMs)),
     greeter: new NetworkDriverClientImpl(rpc.once(Math.min(options.timeoutMs ?? greetingMs, greetingMs))),
+    admin: async () => {
+      const { AdminClientImpl, AdminDefinition } = await import('../shared/gen/vnet/v1/admin.js');
+      const admin = new AdminClientImpl(rpc.steady(timeoutMs));
+      return options.readonly === true ? readonlyPart(AdminDefinition.methods, admin) : admin;
+    },
     wanted: uri.driver,
     close: async () => rpc.close(),
   };
 }
 
-/** A driver that refuses every changing call before it leaves. */
-function readonlyDriver(driver: NetworkDriver): NetworkDriver {
-  const guarded: Record<string, unknown> = {};
-  for (const [name, procedure] of Object.entries(NetworkDriverDefinition.methods)) {
-    const method = name as keyof NetworkDriver;
-    guarded[method] = changes(procedure)
+/** A service that refuses every changing call before it leaves. */
+function readonlyPart<Service extends object>(methods: { [Key in keyof Service]: Procedure }, service: Service): Service {
+  const guarded: Partial<Service> = {};
+  for (const [key, procedure] of Object.entries(methods) as [keyof Service, Procedure][]) {
+    guarded[key] = (changes(procedure)
       ? async () => { throw refused(procedure.name); }
-      : driver[method].bind(driver);
+      : (service[key] as () => unknown).bind(service)) as Service[keyof Service];
   }
-  return guarded as unknown as NetworkDriver;
+  return guarded as Service;
 }
 
 function refused(procedure: string): NetworkError {

@@ -7,6 +7,7 @@
 import { canonicalUuid } from '../shared/address.js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import type { HostChange, Network as NetworkHandle, NetworkDriver, NetworkSummary, OpenResponse } from '../shared/gen/vnet/v1/network_driver.js';
+import { Administration } from './admin.js';
 import { connect, type ConnectedDriver, type ConnectOptions } from './connect.js';
 import { diagnose, type Diagnosis } from './diagnosis.js';
 import { Network, type NetworkInfo } from './network.js';
@@ -69,6 +70,8 @@ export class Connection {
   readonly uri: string;
   /** The driver underneath, for what this API does not offer. */
   readonly driver: NetworkDriver;
+  /** The daemon itself: who is connected, who one is to it, how much it logs. */
+  readonly admin: Administration;
   readonly #close: () => Promise<void>;
   readonly #closed = new AbortController();
 
@@ -76,6 +79,7 @@ export class Connection {
   constructor(connected: ConnectedDriver) {
     this.uri = connected.uri;
     this.driver = connected.driver;
+    this.admin = new Administration(connected.admin);
     this.#close = () => connected.close();
   }
 

@@ -2,6 +2,7 @@
 export { connect, defaultTimeoutMs, type ConnectedDriver, type ConnectOptions } from './connect.js';
 export * from './connection.js';
 export * from './network.js';
+export { Administration, type CallerIdentity, type ClientInfo, type LogLevel, type Right, type Self } from './admin.js';
 export type { Diagnosis } from './diagnosis.js';
 export { NetworkPort, type AttachmentRequest, type MadePort, type PortDescription, type PortOptions, type PortParameters } from './port.js';
 export type { NetworkEvent, WatchOptions } from './watch.js';

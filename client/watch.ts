@@ -37,7 +37,7 @@ const passing: readonly ErrorCode[] = [ErrorCode.RPC, ErrorCode.OPERATION_TIMEOU
  */
 export async function* watchEvents(driver: NetworkDriver, { network, kinds = [], signal }: WatchOptions): AsyncGenerator<NetworkEvent, void, undefined> {
   const handle = network && { name: network.name, uuid: network.uuid };
-  const everything = handle === undefined && kinds.length === 0;
+  let everything = handle === undefined && kinds.length === 0;
   let seen: { epoch: string; sequence: number } | undefined;
   const backOff = new BackOff(backOffMs);
   for (;;) {
@@ -46,6 +46,8 @@ export async function* watchEvents(driver: NetworkDriver, { network, kinds = [],
       for await (const event of driver.watchNetworkEvents(request, signal)) {
         const { epoch, sequence, kind } = event;
         backOff.reset();
+        // Who may not be told of everything is told of what follows with gaps.
+        if (event.partial === true) everything = false;
         const goesOn: boolean = seen !== undefined && kind === EventKind.SUBSCRIBED;
         // Nothing was missed if it is the same place. Numbers have no gaps: a gap is something that nobody told.
         const gap: boolean = seen !== undefined && (epoch !== seen.epoch || (everything && sequence > seen.sequence + 1));

@@ -6,9 +6,10 @@
 import { randomUUID } from 'node:crypto';
 import { encodeMessage, type BinaryWriter } from '../shared/encode.js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
+import { AdminDefinition, type Admin } from '../shared/gen/vnet/v1/admin.js';
 import { NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
 import type { Procedure } from '../shared/procedures.js';
-import { authorize } from './access.js';
+import { refuseChanges } from './access/readonly.js';
 import type { Connection, Identity } from './connections.js';
 import type { Identify } from './identity/identify.js';
 import type { Log } from './log.js';
@@ -21,9 +22,10 @@ interface Codec {
 }
 
 /** A procedure of the contract. */
-export interface DriverProcedure extends Procedure {
+export interface ServedProcedure extends Procedure {
+  readonly service: 'NetworkDriver' | 'Admin';
   /** Its name in the generated interface. */
-  readonly key: keyof NetworkDriver;
+  readonly key: keyof NetworkDriver | keyof Admin;
   /** Where gRPC finds it: `/vnet.v1.NetworkDriver/NetworkCreate`. */
   readonly path: string;
   readonly requestType: Codec;
@@ -33,13 +35,12 @@ export interface DriverProcedure extends Procedure {
 }
 
 /** Every procedure of the contract. */
-export const driverProcedures: readonly DriverProcedure[] = Object.entries(NetworkDriverDefinition.methods).map(([key, method]) => ({
-  ...method, key: key as keyof NetworkDriver, path: `/${NetworkDriverDefinition.fullName}/${method.name}`,
-} as unknown as DriverProcedure));
+export const procedures: readonly ServedProcedure[] = [NetworkDriverDefinition, AdminDefinition].flatMap(({ name, fullName, methods }) =>
+  Object.entries(methods).map(([key, method]) => ({ ...method, service: name, key, path: `/${fullName}/${method.name}` } as unknown as ServedProcedure)));
 
 /** A call that arrived. */
 export interface Call {
-  procedure: DriverProcedure;
+  procedure: ServedProcedure;
   connection: Connection;
   /** Who makes it: whom the connection belongs to, unless the call brings a proof of its own. */
   identity: Identity;
@@ -57,20 +58,28 @@ export interface Outcome {
   ms: number;
   /** What it failed with. */
   error?: NetworkError;
+  /** The answer, of a call that has one. */
+  response?: object;
 }
 
-/** Who is told of every call: the log, the audit, the metrics. Must not throw. */
+/** Who is told of every call: the log, the audit, the metrics. Must not throw where it does not say so. */
 export interface CallObserver {
   /** Before anything is done for it. */
   begun?(call: Call): void;
+  /** Once its request is read, before anything is done for it. What this throws ends the call. @throws {NetworkError} */
+  asked?(call: Call, request: unknown): void;
   /** Once it is answered, refused, or its stream has ended. `request` is undefined if it was not read. */
   ended(call: Call, outcome: Outcome, request: unknown): void;
 }
 
 /** What calls need. */
 export interface CallsOptions {
+  /** Refuses a call before its request is read; if undefined, only changes on a read-only connection. @throws {NetworkError} */
+  authorize?(call: Call): void;
   /** What answers: the driver as far as this caller may see it. */
   driverFor(call: Call): NetworkDriver;
+  /** What answers about the daemon itself. */
+  adminFor?(call: Call): Admin;
   observers: readonly CallObserver[];
   log: Log;
   stopping?: Stopping;
@@ -103,9 +112,9 @@ export class Calls {
 
   /** Answers a call that has one answer. @throws {NetworkError} */
   answer(call: Call, request: Uint8Array): Promise<Uint8Array> {
-    return this.stopping.during(() => this.#observed(call, async (read) => {
+    return this.stopping.during(() => this.#observed(call, async (read, outcome) => {
       const { procedure } = call;
-      const response = await this.#method(call)(read(request), call.signal) as object;
+      const response = outcome.response = await this.#method(call)(read(request), call.signal) as object;
       return encodeMessage(procedure.responseType, response);
     }));
   }
@@ -131,27 +140,34 @@ export class Calls {
   }
 
   #method(call: Call): (request: unknown, signal: AbortSignal) => unknown {
-    const driver = this.#options.driverFor(call);
-    return driver[call.procedure.key].bind(driver) as (request: unknown, signal: AbortSignal) => unknown;
+    const { driverFor, adminFor } = this.#options;
+    const { service, key, name } = call.procedure;
+    const answers: object | undefined = service === 'Admin' ? adminFor?.(call) : driverFor(call);
+    if (answers === undefined) throw new NetworkError(ErrorCode.NO_SUPPORT, name);
+    return ((answers as Record<string, unknown>)[key] as (request: unknown, signal: AbortSignal) => unknown).bind(answers);
   }
 
-  async #observed<T>(call: Call, work: (read: (bytes: Uint8Array) => unknown) => Promise<T>): Promise<T> {
+  async #observed<T>(call: Call, work: (read: (bytes: Uint8Array) => unknown, outcome: Outcome) => Promise<T>): Promise<T> {
     const { observers } = this.#options;
     const started = performance.now();
     let request: unknown;
-    let error: NetworkError | undefined;
+    const outcome: Outcome = { ms: 0 };
     call.connection.inFlight += 1;
     for (const observer of observers) observer.begun?.(call);
     try {
       // Before a byte of the request is read.
       if (call.denied !== undefined) throw call.denied;
-      authorize(call);
-      return await work((bytes) => request = decode(call.procedure, bytes));
+      (this.#options.authorize ?? refuseChanges)(call);
+      return await work((bytes) => {
+        request = decode(call.procedure, bytes);
+        for (const observer of observers) observer.asked?.(call, request);
+        return request;
+      }, outcome);
     } catch (cause) {
-      throw error = this.#asNetworkError(cause, call);
+      throw outcome.error = this.#asNetworkError(cause, call);
     } finally {
       call.connection.inFlight -= 1;
-      const outcome = { ms: performance.now() - started, ...(error === undefined ? {} : { error }) };
+      outcome.ms = performance.now() - started;
       for (const observer of observers) observer.ended(call, outcome, request);
     }
   }
@@ -172,7 +188,7 @@ export function nameCall(): string {
 /** The bytes of messages that go to several callers. */
 const encoded = new WeakMap<object, Uint8Array>();
 
-async function* encodeEach(procedure: DriverProcedure, messages: AsyncIterable<object>): AsyncGenerator<Uint8Array> {
+async function* encodeEach(procedure: ServedProcedure, messages: AsyncIterable<object>): AsyncGenerator<Uint8Array> {
   for await (const message of messages) {
     let bytes = encoded.get(message);
     if (bytes === undefined) encoded.set(message, bytes = encodeMessage(procedure.responseType, message));
@@ -185,7 +201,7 @@ export function stopped(): NetworkError {
   return new NetworkError(ErrorCode.RPC, 'vnetd is stopping', { hint: 'connect again when it has started' });
 }
 
-function decode(procedure: DriverProcedure, request: Uint8Array): unknown {
+function decode(procedure: ServedProcedure, request: Uint8Array): unknown {
   try {
     return procedure.requestType.decode(request);
   } catch (error) {

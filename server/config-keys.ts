@@ -9,6 +9,7 @@ export type Check = (value: unknown) => { value: unknown } | { allowed: string }
 
 const text: Check = (value) => (typeof value === 'string' && !/\p{Cc}/u.test(value) ? { value } : { allowed: 'a text on one line' });
 const path: Check = (value) => (typeof value === 'string' && /^\/\P{Cc}*$/u.test(value) ? { value } : { allowed: 'an absolute path' });
+const pathOrNone: Check = (value) => (value === '' ? { value } : path(value));
 const yesNo: Check = (value) => (typeof value === 'boolean' ? { value } : { allowed: 'true or false' });
 const port: Check = (value) => (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65535
   ? { value } : { allowed: 'a port number from 0 (any free one) to 65535' });
@@ -39,4 +40,5 @@ export const keys: Record<string, Record<string, [field: string, check: Check]>>
   dnsmasq: { user: ['user', account], resolv_conf: ['resolvConf', path] },
   firewall: { backend: ['backend', oneOf('auto', 'nftables', 'iptables', 'none')], accept_in_foreign: ['acceptInForeign', yesNo] },
   log: { level: ['level', oneOf('debug', 'info', 'warn', 'error')] },
+  audit: { file: ['file', pathOrNone], required: ['required', yesNo] },
 };

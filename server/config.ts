@@ -26,7 +26,7 @@ export interface Config {
      */
     peerCredentials: 'auto' | 'required' | 'off';
   };
-  /** No encryption, no identity: whoever connects may do everything. */
+  /** No encryption, no identity: whoever connects may do everything, unless the access table names this way in. */
   tcp: { enabled: boolean; address: string; port: number };
   tls: {
     enabled: boolean;
@@ -56,6 +56,12 @@ export interface Config {
     acceptInForeign: boolean;
   };
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
+  audit: {
+    /** Where it is kept; empty: in the log. */
+    file: string;
+    /** Changing calls fail if it cannot be written. */
+    required: boolean;
+  };
 }
 
 /** Where the daemon keeps its files. */
@@ -96,6 +102,7 @@ export function defaultConfig(root: string): Config {
     dnsmasq: { user: '', resolvConf: '/etc/resolv.conf' },
     firewall: { backend: 'auto', acceptInForeign: false },
     log: { level: 'info' },
+    audit: { file: '', required: false },
   };
 }
 
@@ -139,7 +146,8 @@ export function parseConfig(toml: string, source: string, base: Config): Config 
   return config;
 }
 
-function parseToml(toml: string, source: string): Record<string, unknown> {
+/** The tables of a TOML text. @throws {ConfigError} naming line and column where it is none */
+export function parseToml(toml: string, source: string): Record<string, unknown> {
   try {
     return parse(toml);
   } catch (error) {

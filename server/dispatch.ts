@@ -7,7 +7,7 @@ import {
 } from '@grpc/grpc-js';
 import { NetworkError } from '../shared/errors.js';
 import { detailTrailer, encodeError } from '../shared/status.js';
-import { driverProcedures, nameCall, type Call, type Calls, type DriverProcedure } from './calls.js';
+import { nameCall, procedures, type Call, type Calls, type ServedProcedure } from './calls.js';
 import type { Connections } from './connections.js';
 import { pour } from './stream.js';
 
@@ -17,11 +17,11 @@ export interface Dispatch {
   implementation: UntypedServiceImplementation;
 }
 
-/** The driver's procedures as gRPC calls. */
+/** The procedures as gRPC calls. */
 export function createDispatch(calls: Calls, connections: Connections): Dispatch {
   const definition: Record<string, ServiceDefinition[string]> = {};
   const implementation: UntypedServiceImplementation = {};
-  for (const procedure of driverProcedures) {
+  for (const procedure of procedures) {
     const { key, path, responseStream } = procedure;
     definition[key] = {
       path,
@@ -40,7 +40,7 @@ export function createDispatch(calls: Calls, connections: Connections): Dispatch
 }
 
 /** A call as `Calls` sees it. */
-function arrived(calls: Calls, procedure: DriverProcedure, connections: Connections, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): Call {
+function arrived(calls: Calls, procedure: ServedProcedure, connections: Connections, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): Call {
   const over = new AbortController();
   call.once('cancelled', () => over.abort());
   return { ...callerOf(calls, connections, call), procedure, id: nameCall(), signal: over.signal };

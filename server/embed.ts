@@ -3,10 +3,10 @@
  * For vnetd, and for programs that want no daemon.
  */
 import { join } from 'node:path';
-import type { NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
 import { defaultConfig, type Config } from './config.js';
 import { prepareFolder } from './files.js';
 import { openFileStore } from './driver/file-store.js';
+import type { LocalNetworkDriver } from './driver/local-driver.js';
 import { openHostDriver } from './driver/host-driver.js';
 import { openLinuxHost } from './host/linux.js';
 import { openLock } from './lock.js';
@@ -14,7 +14,7 @@ import { silentLog, type Log } from './log.js';
 
 /** The host driver, open. */
 export interface EmbeddedDriver {
-  driver: NetworkDriver;
+  driver: LocalNetworkDriver;
   /** Lets go of the folders. The networks stay. */
   close(): Promise<void>;
 }

@@ -68,7 +68,7 @@ async function doors({ unix, tcp, tls }: Config, peers: UnixPeers, reloads: Relo
   if (unix.readonly) found.push(await unixDoor(unix.readonlySocket, 0o666, '', 'unix-readonly', peers, log));
   if (tcp.enabled) {
     found.push({ kind: 'tcp', admit: async (socket) => socket, where: { host: tcp.address, port: tcp.port }, uri: netUri('tcp', tcp.address) });
-    log.warn({ address: tcp.address }, 'tcp is neither encrypted nor authenticated: whoever reaches it may do everything');
+    log.warn({ address: tcp.address }, 'tcp is neither encrypted nor authenticated: whoever reaches it may do everything, unless the access table names it');
   }
   if (tls.enabled) {
     const { secure: admit } = await openTlsDoor(tls, reloads, log);

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
+import { AdminDefinition } from '../shared/gen/vnet/v1/admin.js';
 import { NetworkDriverDefinition } from '../shared/gen/vnet/v1/network_driver.js';
 import type { Calls } from './calls.js';
 import type { Connections } from './connections.js';
@@ -16,7 +17,9 @@ import { createSessions } from './session/attach.js';
 import { sessionLimits, type SessionLimits } from './session/limits.js';
 
 /** The protocol files, relative to the package's folder `proto`. */
-const protocol = ['vnet/v1/network_driver.proto', 'vnet/v1/session.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto'];
+const protocol = [
+  'vnet/v1/network_driver.proto', 'vnet/v1/admin.proto', 'vnet/v1/session.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto',
+];
 
 /** What to put on each server: the driver, sessions, health, reflection. */
 export function createServices(calls: Calls, connections: Connections, limits: SessionLimits = sessionLimits): Furnish {
@@ -27,7 +30,7 @@ export function createServices(calls: Calls, connections: Connections, limits: S
     const sessions = createSessions(calls, connections, limits);
     server.addService(sessions.definition, sessions.implementation);
     reflection.addToServer(server);
-    new HealthImplementation({ '': 'SERVING', [NetworkDriverDefinition.fullName]: 'SERVING' }).addToServer(server);
+    new HealthImplementation({ '': 'SERVING', [NetworkDriverDefinition.fullName]: 'SERVING', [AdminDefinition.fullName]: 'SERVING' }).addToServer(server);
   };
 }
 

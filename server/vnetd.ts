@@ -8,6 +8,10 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { NetworkError } from '../shared/errors.js';
 import { version } from '../shared/version.js';
+import { accessFile, openAccess } from './access/access.js';
+import { adminFor } from './access/admin.js';
+import { openAudit } from './access/audit.js';
+import { loadTable } from './access/table.js';
 import { ConfigError, foldersBelow, loadConfig, type Config } from './config.js';
 import { createCallLog } from './call-log.js';
 import { Calls } from './calls.js';
@@ -39,8 +43,9 @@ Usage: vnetd [--config FILE] [--root DIR] [--driver host|test]
   -V, --version        print the version
 
 Networks stay up when vnetd stops; it adopts them when it starts again.
-Signals: SIGTERM and SIGINT end it. SIGHUP has it read certificates, lists and
-tokens again; so does a change of their files.
+Signals: SIGTERM and SIGINT end it. SIGHUP has it read certificates, lists,
+tokens and the access table again, and open the audit's file anew; so does a
+change of what is read.
 `;
 
 const flags = {
@@ -67,6 +72,7 @@ async function main(argv: string[]): Promise<number> {
     if (values.driver === 'host' || values.driver === 'test') config.driver = values.driver;
     else if (values.driver !== undefined) throw new ConfigError(`--driver ${values.driver}: it must be host or test`);
     if (values['check-config'] && config.tls.enabled) await checkTls(config);
+    await loadTable(accessFile(config), config.unix.group);
     if (values['check-config']) return say('the configuration is good\n');
   } catch (error) {
     process.stderr.write(`vnetd: ${(error as Error).message}\n`);
@@ -79,17 +85,25 @@ async function main(argv: string[]): Promise<number> {
 async function serve(config: Config, load: () => Promise<Config>, source: string): Promise<number> {
   // Files that others may not read say so themselves; the folders of sockets must be passable.
   process.umask(0o022);
-  const log = pino({ level: config.log.level, base: null }, pino.destination({ fd: 2, sync: true }));
+  const destination = pino.destination({ fd: 2, sync: true });
+  const log = pino({ level: config.log.level, base: null }, destination);
   const ended = nextSignal();
   const stopping = new Stopping();
   const reloads = new Reloads(config, load, log);
   process.on('SIGHUP', () => void reloads.reload('SIGHUP'));
   let opened: EmbeddedDriver | undefined;
   try {
+    const access = await openAccess(config, reloads);
     const { driver } = opened = await openDriver(config, log);
+    const { audit, reopen } = openAudit(config.audit, (line) => { destination.write(`${line}\n`); }, { log, which: (handle) => driver.which(handle) });
+    reloads.onReload({ name: 'the audit', paths: () => [], reload: async () => reopen() });
     const connections = new Connections();
     const identify = createIdentify(await openTokens(config, reloads, log));
-    const calls = new Calls({ driverFor: () => driver, observers: [createCallLog(log)], log, stopping, identify });
+    const calls = new Calls({
+      authorize: (call) => access.authorize(call), driverFor: (call) => access.guard(driver, call),
+      adminFor: (call) => adminFor(call, { connections, access, log }),
+      observers: [createCallLog(log), audit], log, stopping, identify,
+    });
     const listeners = await openListeners(config, connections, createServices(calls, connections), reloads, log);
     reloads.watch(source);
     await notifySystemd('--ready', `--status=serving ${listeners.length} sockets`);

@@ -47,6 +47,7 @@ const prefixes: Partial<Record<ErrorCode, string>> = {
   [ErrorCode.RESOURCE_BUSY]: 'resource busy',
   [ErrorCode.ACCESS_DENIED]: 'access denied',
   [ErrorCode.XML_INVALID_SCHEMA]: 'XML document failed to validate against schema',
+  [ErrorCode.NO_CLIENT]: 'Client not found',
   [ErrorCode.INVALID_NETWORK_PORT]: 'invalid network port pointer in',
   [ErrorCode.NETWORK_PORT_EXIST]: 'this network port exists already',
   [ErrorCode.NO_NETWORK_PORT]: 'network port not found',

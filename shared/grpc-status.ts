@@ -53,6 +53,7 @@ export const statusOf = {
   [ErrorCode.RESOURCE_BUSY]: GrpcStatus.RESOURCE_EXHAUSTED,
   [ErrorCode.ACCESS_DENIED]: GrpcStatus.PERMISSION_DENIED,
   [ErrorCode.XML_INVALID_SCHEMA]: GrpcStatus.INVALID_ARGUMENT,
+  [ErrorCode.NO_CLIENT]: GrpcStatus.NOT_FOUND,
   [ErrorCode.INVALID_NETWORK_PORT]: GrpcStatus.INVALID_ARGUMENT,
   [ErrorCode.NETWORK_PORT_EXIST]: GrpcStatus.ALREADY_EXISTS,
   [ErrorCode.NO_NETWORK_PORT]: GrpcStatus.NOT_FOUND,

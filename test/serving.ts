@@ -19,12 +19,19 @@ export interface Serving {
   close(): Promise<void>;
 }
 
+/** Writes the access table of a daemon. Who comes by TLS may do nothing unless it is listed: by default, here, everyone is. */
+export async function writeAccess(root: string, toml = '[[allow]]\nlistener = "tls"\nrights = "all"\n'): Promise<void> {
+  await mkdir(join(root, 'etc/vnet'), { recursive: true });
+  await writeFile(join(root, 'etc/vnet/access.toml'), toml, { mode: 0o600 });
+}
+
 /**
  * Starts a daemon with unix, TCP and TLS sockets on free ports.
  *
  * @param address where TCP and TLS listen
  * @param more further lines of its configuration
  * @param tls further lines of its table [tls]
+ * @param access its access table; if undefined, who comes by TLS may do everything with networks
  * @param level how much it logs
  * @param prepare what to do with its root folder before it starts
  * @param parent where its root folder is to be
@@ -33,7 +40,7 @@ export interface Serving {
 export async function openServing(
   driver: 'host' | 'test',
   options: {
-    address?: string; more?: string; tls?: string; command?: string[]; level?: string; prepare?: (root: string) => Promise<void>; parent?: string; timeoutMs?: number;
+    address?: string; more?: string; tls?: string; access?: string; command?: string[]; level?: string; prepare?: (root: string) => Promise<void>; parent?: string; timeoutMs?: number;
   } = {},
 ): Promise<Serving> {
   const { address = '127.0.0.1', more = '', tls: moreTls = '', command, level = 'debug', prepare, parent, timeoutMs } = options;
@@ -44,6 +51,7 @@ export async function openServing(
   await makeCertificates(pki, {
     server: { subject: '/CN=server', san: `DNS:localhost,IP:127.0.0.1,IP:${address}` }, client: { subject: '/CN=client' },
   });
+  await writeAccess(folder.path, options.access);
   const config = join(folder.path, 'vnetd.toml');
   await writeFile(config, `${more}
 [tcp]

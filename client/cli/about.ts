@@ -28,7 +28,7 @@ export async function runVersion(call: Call): Promise<void> {
 
 /** `vnet help`. */
 export async function runHelp(call: Call): Promise<void> {
-  const name = call.word('command');
+  const name = call.words('command').join(' ');
   const command = findCommand(name);
   if (name !== '' && command === undefined) throw new UsageError(`unknown command: '${name}'`, didYouMean(name, commands.flatMap(namesOf)));
   call.print(command === undefined ? renderOverview() : renderCommandHelp(command));

@@ -318,6 +318,26 @@ export const commands: readonly Command[] = [
     run: async (call) => (await import('./token.js')).runToken(call),
   },
   {
+    name: 'whoami', summary: 'show who the daemon takes one for, and what one may do', formats: leaseFormats,
+    run: async (call) => (await import('./admin.js')).runWhoami(call),
+  },
+  {
+    name: 'admin clients', summary: 'list who is connected to the daemon', formats: leaseFormats,
+    run: async (call) => (await import('./admin.js')).runClients(call),
+  },
+  {
+    name: 'admin disconnect', summary: 'end a connection to the daemon', formats: leaseFormats,
+    description: 'What a call of it is doing to a network is done to its end. A client of vnet connects again by itself: to keep it out, take its rights.',
+    arguments: [{ name: 'id', kind: 'text', summary: 'its id, as vnet admin clients shows it' }],
+    run: async (call) => (await import('./admin.js')).runDisconnect(call),
+  },
+  {
+    name: 'admin log-level', summary: 'show how much the daemon logs, or let it log more or less', formats: leaseFormats,
+    description: 'Until it ends; then what its configuration says holds again.',
+    arguments: [{ name: 'level', kind: 'text', summary: 'debug, info, warn or error', optional: true }],
+    run: async (call) => (await import('./admin.js')).runLogLevel(call),
+  },
+  {
     name: 'uri', summary: 'print the URI that vnet connects to', formats: leaseFormats,
     run: async (call) => (await import('./about.js')).runUri(call),
   },
@@ -326,7 +346,7 @@ export const commands: readonly Command[] = [
     run: async (call) => (await import('./about.js')).runVersion(call),
   },
   {
-    name: 'help', summary: 'show help', arguments: [{ name: 'command', kind: 'command', summary: 'the command to explain', optional: true }], bare: true,
+    name: 'help', summary: 'show help', arguments: [{ name: 'command', kind: 'command', summary: 'the command to explain', many: true, optional: true }], bare: true,
     run: async (call) => (await import('./about.js')).runHelp(call),
   },
   {
@@ -347,6 +367,11 @@ export const commands: readonly Command[] = [
     run: async (call) => (await import('./completion.js')).runComplete(call),
   },
 ];
+
+/** The second words of the commands that begin with this one: `clients` with `admin`. */
+export function familyOf(word: string): string[] {
+  return commands.flatMap(namesOf).filter((name) => name.startsWith(`${word} `)).map((name) => name.slice(word.length + 1));
+}
 
 /** The command that goes by a name. */
 export function findCommand(name: string): Command | undefined {

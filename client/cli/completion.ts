@@ -6,7 +6,7 @@
 import type { NetworkFilter } from '../connection.js';
 import type { Call } from './call.js';
 import { namesOf, type Argument, type Command, type Option } from './command.js';
-import { commands, findCommand, globalOptions } from './commands.js';
+import { commands, familyOf, findCommand, globalOptions } from './commands.js';
 import { escapeLine, hasUnprintable } from './escape.js';
 import { UsageError } from './failure.js';
 import { optionsOf } from './parse.js';
@@ -106,12 +106,12 @@ type Ports = (network: string, uri: string | undefined, readonly: boolean) => Pr
 
 /** What can stand after these words, given how the next one begins. */
 async function complete(words: readonly string[], current: string, networks: Networks, ports: Ports): Promise<Candidate[] | typeof filesMark> {
-  const { command, pending, positionals, values } = survey(words);
+  const { command, family, pending, positionals, values } = survey(words);
   if (pending !== undefined) return (pending.choices ?? []).map((value) => ({ value, description: '' }));
   if (current.startsWith('-') && current !== '-') {
     return (command === undefined ? globalOptions : [...globalOptions, ...(command.options ?? [])]).map(({ name, summary }) => ({ value: `--${name}`, description: summary }));
   }
-  if (command === undefined) return commandNames(current);
+  if (command === undefined) return commandNames(current, family);
   const argument = argumentAt(command, positionals.length);
   if (argument?.choices !== undefined) return argument.choices.map((value) => ({ value, description: '' }));
   switch (argument?.kind) {
@@ -119,7 +119,7 @@ async function complete(words: readonly string[], current: string, networks: Net
     case 'port': return ports(positionals[0] ?? '', values.get('connect'), values.has('readonly'));
     case 'file': return filesMark;
     case 'shell': return shells.map((value) => ({ value, description: '' }));
-    case 'command': return commandNames(current);
+    case 'command': return commandNames(current, positionals[0]);
     default: return [];
   }
 }
@@ -127,6 +127,8 @@ async function complete(words: readonly string[], current: string, networks: Net
 /** What the words before the one being typed amount to. */
 interface Survey {
   command: Command | undefined;
+  /** The first word of a command that has two. */
+  family: string | undefined;
   /** An option that still waits for its value. */
   pending: Option | undefined;
   /** The bare words that follow the command. */
@@ -135,7 +137,7 @@ interface Survey {
 }
 
 function survey(words: readonly string[]): Survey {
-  const found: Survey = { command: undefined, pending: undefined, positionals: [], values: new Map() };
+  const found: Survey = { command: undefined, family: undefined, pending: undefined, positionals: [], values: new Map() };
   for (const word of words) {
     if (found.pending !== undefined) {
       found.values.set(found.pending.name, word);
@@ -143,8 +145,9 @@ function survey(words: readonly string[]): Survey {
     } else if (word.startsWith('-') && word !== '-') {
       takeOption(found, word);
     } else if (found.command === undefined) {
-      found.command = findCommand(word);
-      if (found.command === undefined) throw new UsageError(`unknown command: '${word}'`);
+      found.command = findCommand(found.family === undefined ? word : `${found.family} ${word}`);
+      if (found.command === undefined && found.family === undefined && familyOf(word).length > 0) found.family = word;
+      else if (found.command === undefined) throw new UsageError(`unknown command: '${word}'`);
     } else {
       found.positionals.push(word);
     }
@@ -166,13 +169,21 @@ function argumentAt({ arguments: words = [] }: Command, position: number): Argum
   return words[position] ?? (last?.many === true ? last : undefined);
 }
 
-/** virsh's names are offered to those who begin to type one. */
-function commandNames(current: string): Candidate[] {
+/**
+ * The words that commands begin with, or the second ones of those that begin
+ * with `family`. virsh's names are offered to those who begin to type one.
+ */
+function commandNames(current: string, family = ''): Candidate[] {
   const virsh = current.startsWith('net-');
-  return commands
+  const names = commands
     .filter((command) => virsh || command.hidden !== true)
-    .flatMap((command) => namesOf(command).map((value) => ({ value, description: command.summary })))
-    .filter(({ value }) => value.startsWith('net-') === virsh);
+    .flatMap((command) => namesOf(command).map((value) => ({ value, description: command.summary })));
+  if (family !== '') return names.filter(({ value }) => value.startsWith(`${family} `)).map(({ value, ...rest }) => ({ value: value.slice(family.length + 1), ...rest }));
+  const first = names.filter(({ value }) => value.startsWith('net-') === virsh).map(({ value, description }) => {
+    const [word = '', ...more] = value.split(' ');
+    return { value: word, description: more.length === 0 ? description : familyOf(word).join(', ') };
+  });
+  return first.filter(({ value }, i) => first.findIndex((other) => other.value === value) === i);
 }
 
 /** Asks the daemon, but not for long. */

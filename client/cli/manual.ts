@@ -40,6 +40,9 @@ const records: readonly [string, string][] = [
   ['release, reserve', 'name, uuid (of the network), address, mac (reserve only), result'],
   ['validate', 'file, name, warnings, and with --print xml'],
   ['pki', 'name, kind (ca, server or client), serial, notBefore and notAfter (RFC 3339), state (valid, expired or revoked), alternativeNames (as DNS:, IP Address:, URI:, email:); folder of what init and issue made'],
+  ['whoami, admin clients', 'id, listener (unix, unix-readonly, tcp, tls), readonly, peer, since (RFC 3339 in UTC), identity, kind (socket, unix, certificate, token), uid, user, groups, pid, subject, alternativeNames, fingerprint, token (each null if it is not known), inFlight; whoami also rights: a list of permissions and networks (patterns of names, or null for all)'],
+  ['admin disconnect', 'id, result'],
+  ['admin log-level', 'level; when it was changed also previous'],
   ['uri', 'uri'],
   ['version', 'client, daemon, driver, hostname, uri'],
 ];

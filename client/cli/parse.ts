@@ -5,7 +5,7 @@
  */
 import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { formats, namesOf, type Argument, type Command, type Format, type Option } from './command.js';
-import { commands, findCommand, globalOptions } from './commands.js';
+import { commands, familyOf, findCommand, globalOptions } from './commands.js';
 import { UsageError } from './failure.js';
 import { didYouMean } from './suggest.js';
 
@@ -28,20 +28,26 @@ type Token = { kind: 'option'; name: string; rawName: string; value: string | un
  * @throws {UsageError} worded as virsh does
  */
 export function parseCommandLine(argv: readonly string[]): Invocation {
-  const verb = tokensOf(argv, globalOptions).find((token) => token.kind === 'positional');
+  const [verb, second] = tokensOf(argv, globalOptions).filter((token) => token.kind === 'positional');
   if (verb === undefined) return { words: new Map(), options: readOptions(tokensOf(argv, globalOptions), undefined, globalOptions, new Map()) };
-  const command = findCommand(verb.value);
+  const family = familyOf(verb.value);
+  const spelling = family.length > 0 ? [verb, ...(second === undefined ? [] : [second])].map(({ value }) => value).join(' ') : verb.value;
+  const command = findCommand(spelling);
+  if (command === undefined && family.length > 0) {
+    throw new UsageError(second === undefined ? `command '${verb.value}' needs another word` : `unknown command: '${spelling}'`,
+      didYouMean(second?.value ?? '', family) ?? `it can be ${family.map((word) => `vnet ${verb.value} ${word}`).join(', ')}`);
+  }
   if (command === undefined) {
     throw new UsageError(`unknown command: '${verb.value}'`, didYouMean(verb.value, commands.filter(({ hidden }) => hidden !== true).flatMap(namesOf)) ?? 'vnet --help lists the commands');
   }
-  const rest = argv.toSpliced(verb.index, 1);
+  const rest = argv.filter((_, i) => i !== verb.index && (family.length === 0 || i !== second?.index));
   const known = optionsOf(command);
   const tokens = tokensOf(rest, known);
   const words = new Map<string, string[]>();
-  const options = readOptions(tokens, verb.value, known, words, command.arguments);
+  const options = readOptions(tokens, spelling, known, words, command.arguments);
   const positionals = tokens.filter((token) => token.kind === 'positional').map(({ value }) => value);
   // `start --help` needs no network.
-  if (!options.has('help')) assignWords(command, verb.value, positionals, words);
+  if (!options.has('help')) assignWords(command, spelling, positionals, words);
   return { command, words, options };
 }
 

@@ -148,6 +148,21 @@ export class LocalNetworkDriver implements NetworkDriver {
   diagnose: NetworkDriver['diagnose'] = async ({ network }) =>
     diagnose(this.estate, network === undefined ? this.estate.register.list() : [this.find(network)]);
 
+  /**
+   * The network that a handle is about at this moment. A call that begins
+   * before anything else runs is about the same one.
+   *
+   * @throws {NetworkError} as every call with this handle
+   */
+  which(handle: Network | undefined): Network {
+    return handleOf(this.find(handle));
+  }
+
+  /** Every network, those on their way in among them, which nobody sees yet. */
+  all(): Network[] {
+    return [...this.estate.register.all()].map(handleOf);
+  }
+
   private find(network: Network | undefined): NetworkRecord {
     return this.estate.register.find(network);
   }

@@ -57,18 +57,24 @@ export function findPort(estate: Estate, handle: NetworkPort | undefined): Found
   const uuid = canonicalUuid(handle.uuid);
   if (uuid === undefined) throw new NetworkError(ErrorCode.INVALID_ARG, `malformed uuid '${handle.uuid}'`);
   const record = estate.register.find(handle.network);
+  return { record, port: portOf(record, uuid) };
+}
+
+/** A port of this network, and of no other that has got its UUID since. */
+function portOf(record: NetworkRecord, uuid: string): KnownPort {
+  void record.current;
   const port = record.ports.get(uuid);
   if (port === undefined || port.state === 'adding') {
     throw new NetworkError(ErrorCode.NO_NETWORK_PORT, `Network port with UUID ${uuid} does not exist`);
   }
-  return { record, port };
+  return port;
 }
 
 /** Removes a port, of an inactive network too. @throws {NetworkError} as {@link findPort}; the host's if it is left behind */
 export async function deletePort(estate: Estate, handle: NetworkPort | undefined): Promise<void> {
-  const { record } = findPort(estate, handle);
+  const { record, port: { definition: { uuid } } } = findPort(estate, handle);
   await record.exclusive(async () => {
-    const { port } = findPort(estate, handle);
+    const port = portOf(record, uuid);
     await removePort(estate, record, planOf(record.current as IdentifiedDefinition), port);
   });
 }
@@ -79,9 +85,9 @@ export async function deletePort(estate: Estate, handle: NetworkPort | undefined
  * @throws {NetworkError} as NetworkPortSetParameters
  */
 export async function setPortBandwidth(estate: Estate, handle: NetworkPort | undefined, bandwidth: Bandwidth | undefined): Promise<void> {
-  const { record } = findPort(estate, handle);
+  const { record, port: { definition: { uuid } } } = findPort(estate, handle);
   await record.exclusive(async () => {
-    const { port } = findPort(estate, handle);
+    const port = portOf(record, uuid);
     const live = requireLive(record);
     const definition = withBandwidth(booksOf(record, live, port), port.definition, bandwidth) as DecidedPort;
     const after: KnownPort = { ...port, definition };

@@ -79,9 +79,7 @@ export class Register {
   /** @throws {NetworkError} NO_NETWORK */
   findByName(name: string): NetworkRecord {
     const record = this.byName.get(name);
-    if (!record?.visible) {
-      throw new NetworkError(ErrorCode.NO_NETWORK, `no network with matching name '${name}'`);
-    }
+    if (!record?.visible) throw noNetwork({ uuid: '', name });
     return record;
   }
 
@@ -153,7 +151,9 @@ export class Register {
   }
 }
 
-function noNetwork(handle: { uuid: string; name: string }): NetworkError {
-  const name = handle.name === '' ? '' : ` (${handle.name})`;
-  return new NetworkError(ErrorCode.NO_NETWORK, `no network with matching uuid '${handle.uuid}'${name}`);
+/** The error of a handle that leads to no network. @param cause is kept with it, and never sent */
+export function noNetwork({ uuid, name }: Network, cause?: unknown): NetworkError {
+  const extras = cause === undefined ? {} : { cause };
+  if (uuid === '') return new NetworkError(ErrorCode.NO_NETWORK, `no network with matching name '${name}'`, extras);
+  return new NetworkError(ErrorCode.NO_NETWORK, `no network with matching uuid '${uuid}'${name === '' ? '' : ` (${name})`}`, extras);
 }

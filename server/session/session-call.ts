@@ -4,7 +4,7 @@
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { CallFrame, ServerFrame } from '../../shared/gen/vnet/v1/session.js';
-import type { DriverProcedure } from '../calls.js';
+import type { ServedProcedure } from '../calls.js';
 import { Credit } from './credit.js';
 import { endFrame } from './frames.js';
 import { borrowSignal, returnSignal } from './signals.js';
@@ -18,7 +18,7 @@ export type Ending = (call: SessionCall, frame: Partial<ServerFrame>, payload: n
 /** A call of a session. */
 export class SessionCall {
   readonly id: number;
-  readonly procedure: DriverProcedure;
+  readonly procedure: ServedProcedure;
   readonly request: Uint8Array;
   /** Of a stream of responses: how many the client wants. */
   readonly credit: Credit;
@@ -29,7 +29,7 @@ export class SessionCall {
   readonly #timer: NodeJS.Timeout | undefined;
   #ended = false;
 
-  constructor({ call, request, timeoutMs, credit }: CallFrame, procedure: DriverProcedure, ending: Ending) {
+  constructor({ call, request, timeoutMs, credit }: CallFrame, procedure: ServedProcedure, ending: Ending) {
     this.id = call;
     this.procedure = procedure;
     this.request = request;

@@ -6,7 +6,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { CallFrame, ClientFrame, CreditFrame, ServerFrame } from '../../shared/gen/vnet/v1/session.js';
 import { Heartbeat } from '../../shared/session/heartbeat.js';
 import { Outbox } from '../../shared/session/outbox.js';
-import { driverProcedures, nameCall, stopped, type Call, type Calls } from '../calls.js';
+import { nameCall, procedures as servedProcedures, stopped, type Call, type Calls } from '../calls.js';
 import { creditLimit } from './credit.js';
 import { broken, endFrame, readFrames } from './frames.js';
 import type { SessionLimits } from './limits.js';
@@ -27,7 +27,7 @@ export interface Wire {
 /** Who makes a call. */
 export type Caller = Pick<Call, 'connection' | 'identity' | 'denied'>;
 
-const procedures = new Map(driverProcedures.map((procedure) => [procedure.path, procedure]));
+const procedures = new Map(servedProcedures.map((procedure) => [procedure.path, procedure]));
 
 /** A session. */
 export class Session {

@@ -41,6 +41,11 @@ describe('the answers', () => {
     ['validate a.xml b', [':files']],
     ['completion ', ['bash', 'zsh', 'fish']],
     ['help net-st', ['net-start']],
+    ['adm', ['admin']],
+    ['admin ', ['clients', 'disconnect', 'log-level']],
+    ['admin log', ['log-level']],
+    ['help admin d', ['disconnect']],
+    ['admin nocmd ', []],
     ['nocmd ', []],
     ['leases --mac ', []],
   ])('%j offers %j', async (line, expected) => {
@@ -66,6 +71,7 @@ describe('the answers', () => {
 
   it('offer every command that help shows', async () => {
     const offered = new Set([...await offers(''), ...await offers('net-')]);
+    for (const second of await offers('admin ')) offered.add(`admin ${second}`);
     expect(commands.filter(({ hidden, name }) => hidden !== true && !offered.has(name))).toEqual([]);
     expect(offered).not.toContain('__complete');
   });

@@ -42,9 +42,10 @@ describe('help', () => {
   });
 
   it.each(commands.flatMap((command) => namesOf(command).map((name) => [name, command] as const)))('of %s is the same in both spellings', async (name, command) => {
-    const asked = await runVnet(['help', name]);
+    const words = name.split(' ');
+    const asked = await runVnet(['help', ...words]);
     expect(asked).toMatchObject({ code: 0, err: '' });
-    expect((await runVnet([name, '--help'])).out).toBe(asked.out);
+    expect((await runVnet([...words, '--help'])).out).toBe(asked.out);
     for (const part of [...(command.arguments ?? []).map((word) => `<${word.name}>`), ...(command.options ?? []).map((option) => `--${option.name}`)]) {
       expect(asked.out).toContain(part);
     }

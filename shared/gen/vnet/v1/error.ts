@@ -7,7 +7,7 @@ export const protobufPackage = "vnet.v1";
 
 export const protobufFileName = "vnet/v1/error.proto";
 
-/** The errors a call of vnet.v1.NetworkDriver can end with. */
+/** The errors a call of vnet.v1.NetworkDriver or vnet.v1.Admin can end with. */
 
 /**
  * What went wrong. Names and numbers are libvirt's (virErrorNumber), so that a
@@ -91,6 +91,8 @@ export enum ErrorCode {
    * gRPC: INVALID_ARGUMENT.
    */
   XML_INVALID_SCHEMA = 92,
+  /** NO_CLIENT - There is no such connection to the daemon. gRPC: NOT_FOUND. */
+  NO_CLIENT = 96,
   /** INVALID_NETWORK_PORT - A port's handle is unusable. gRPC: INVALID_ARGUMENT. */
   INVALID_NETWORK_PORT = 105,
   /** NETWORK_PORT_EXIST - The port exists already. gRPC: ALREADY_EXISTS. */
@@ -182,6 +184,9 @@ export function errorCodeFromJSON(object: any): ErrorCode {
     case 92:
     case "ERROR_CODE_XML_INVALID_SCHEMA":
       return ErrorCode.XML_INVALID_SCHEMA;
+    case 96:
+    case "ERROR_CODE_NO_CLIENT":
+      return ErrorCode.NO_CLIENT;
     case 105:
     case "ERROR_CODE_INVALID_NETWORK_PORT":
       return ErrorCode.INVALID_NETWORK_PORT;
@@ -255,6 +260,8 @@ export function errorCodeToJSON(object: ErrorCode): string {
       return "ERROR_CODE_ACCESS_DENIED";
     case ErrorCode.XML_INVALID_SCHEMA:
       return "ERROR_CODE_XML_INVALID_SCHEMA";
+    case ErrorCode.NO_CLIENT:
+      return "ERROR_CODE_NO_CLIENT";
     case ErrorCode.INVALID_NETWORK_PORT:
       return "ERROR_CODE_INVALID_NETWORK_PORT";
     case ErrorCode.NETWORK_PORT_EXIST:

@@ -23,9 +23,15 @@ export const protobufFileName = "vnet/v1/network_driver.proto";
  * There is one RPC for each callback of libvirt's network driver table, under
  * the same name and with the same meaning and errors. The errors named below
  * are vnet.v1.ErrorCode without its prefix. Any call can also end with RPC,
- * OPERATION_DENIED (a changing call on a read-only connection),
+ * OPERATION_DENIED (a changing call on a read-only connection), ACCESS_DENIED,
  * OPERATION_TIMEOUT, OPERATION_ABORTED or INTERNAL_ERROR. A call that failed
  * has changed nothing.
+ *
+ * Each call names the permissions it needs: all of them, on the network that
+ * it is about. A network on which a caller has no network:getattr is not there
+ * for it: NO_NETWORK, as for any other name. What a call tells of several
+ * networks leaves out those on which the caller lacks the permissions named
+ * after "of each network".
  *
  * Calls whose idempotency_level is NO_SIDE_EFFECTS only read, are allowed on a
  * read-only connection and can be repeated.
@@ -1020,6 +1026,11 @@ export interface WatchNetworkEventsResponse {
     | undefined;
   /** More about it, as the kind says. */
   detail: string;
+  /**
+   * Of SUBSCRIBED and RESYNC: the caller may not be told of everything, so
+   * that what follows has gaps in its numbers.
+   */
+  partial?: boolean | undefined;
 }
 
 /** A handle on a port: what identifies it. */
@@ -7695,6 +7706,7 @@ function createBaseWatchNetworkEventsResponse(): WatchNetworkEventsResponse {
     lease: undefined,
     port: undefined,
     detail: "",
+    partial: undefined,
   };
 }
 
@@ -7723,6 +7735,9 @@ export const WatchNetworkEventsResponse: MessageFns<WatchNetworkEventsResponse> 
     }
     if (message.detail !== "") {
       writer.uint32(66).string(message.detail);
+    }
+    if (message.partial !== undefined) {
+      writer.uint32(72).bool(message.partial);
     }
     return writer;
   },
@@ -7804,6 +7819,14 @@ export const WatchNetworkEventsResponse: MessageFns<WatchNetworkEventsResponse> 
             message.detail = reader.string();
             continue;
           }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.partial = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -7864,6 +7887,7 @@ export const WatchNetworkEventsResponse: MessageFns<WatchNetworkEventsResponse> 
       lease: isSet(object.lease) ? DhcpLease.fromJSON(object.lease) : undefined,
       port: isSet(object.port) ? NetworkPort.fromJSON(object.port) : undefined,
       detail: isSet(object.detail) ? globalThis.String(object.detail) : "",
+      partial: isSet(object.partial) ? globalThis.Boolean(object.partial) : undefined,
     };
   },
 
@@ -7893,6 +7917,9 @@ export const WatchNetworkEventsResponse: MessageFns<WatchNetworkEventsResponse> 
     if (message.detail !== "") {
       obj.detail = message.detail;
     }
+    if (message.partial !== undefined) {
+      obj.partial = message.partial;
+    }
     return obj;
   },
 
@@ -7915,6 +7942,7 @@ export const WatchNetworkEventsResponse: MessageFns<WatchNetworkEventsResponse> 
       ? NetworkPort.fromPartial(object.port)
       : undefined;
     message.detail = object.detail ?? "";
+    message.partial = object.partial ?? undefined;
     return message;
   },
 };
@@ -10674,21 +10702,43 @@ export interface NetworkDriver {
    * Says who answers. A client calls it once when it connects, to learn that
    * the other side is there and what it is; nothing is kept for the caller.
    *
+   * Permission: connect:getattr
+   *
    * Errors: NO_CONNECT if this daemon serves no driver of that name.
    */
   open(request: OpenRequest, abortSignal?: AbortSignal): Promise<OpenResponse>;
-  /** Ends what Open began. The networks are not touched. */
+  /**
+   * Ends what Open began. The networks are not touched.
+   *
+   * Permission: none
+   */
   close(request: CloseRequest, abortSignal?: AbortSignal): Promise<CloseResponse>;
-  /** Counts the active networks. */
+  /**
+   * Counts the active networks.
+   *
+   * Permission: connect:search-networks; of each network network:getattr
+   */
   numOfNetworks(request: NumOfNetworksRequest, abortSignal?: AbortSignal): Promise<NumOfNetworksResponse>;
-  /** Names the active networks, in alphabetical order. */
+  /**
+   * Names the active networks, in alphabetical order.
+   *
+   * Permission: connect:search-networks; of each network network:getattr
+   */
   listNetworks(request: ListNetworksRequest, abortSignal?: AbortSignal): Promise<ListNetworksResponse>;
-  /** Counts the inactive (defined, not running) networks. */
+  /**
+   * Counts the inactive (defined, not running) networks.
+   *
+   * Permission: connect:search-networks; of each network network:getattr
+   */
   numOfDefinedNetworks(
     request: NumOfDefinedNetworksRequest,
     abortSignal?: AbortSignal,
   ): Promise<NumOfDefinedNetworksResponse>;
-  /** Names the inactive (defined, not running) networks, in alphabetical order. */
+  /**
+   * Names the inactive (defined, not running) networks, in alphabetical order.
+   *
+   * Permission: connect:search-networks; of each network network:getattr
+   */
   listDefinedNetworks(
     request: ListDefinedNetworksRequest,
     abortSignal?: AbortSignal,
@@ -10697,10 +10747,14 @@ export interface NetworkDriver {
    * Lists networks with every column a table shows, in one call.
    *
    * Ordered by name. Filters that are set must all hold.
+   *
+   * Permission: connect:search-networks; of each network network:getattr, network:read
    */
   listAllNetworks(request: ListAllNetworksRequest, abortSignal?: AbortSignal): Promise<ListAllNetworksResponse>;
   /**
    * Finds a network by its UUID.
+   *
+   * Permission: network:getattr
    *
    * Errors: INVALID_ARG if the text is no UUID; NO_NETWORK.
    */
@@ -10710,6 +10764,8 @@ export interface NetworkDriver {
   ): Promise<NetworkLookupByUuidResponse>;
   /**
    * Finds a network by its name.
+   *
+   * Permission: network:getattr
    *
    * Errors: NO_NETWORK.
    */
@@ -10722,6 +10778,8 @@ export interface NetworkDriver {
    *
    * If an inactive persistent network has the same name and UUID, it runs the
    * given definition until it is destroyed; its saved definition stays.
+   *
+   * Permission: network:write, network:start
    *
    * Errors: XML_ERROR, XML_DETAIL, NO_NAME, CONFIG_UNSUPPORTED and others for
    * the document; OPERATION_FAILED if the name or the UUID is another
@@ -10737,6 +10795,8 @@ export interface NetworkDriver {
    * keeps running as it is and uses the new definition from its next start; a
    * transient one becomes persistent.
    *
+   * Permission: network:write, network:save
+   *
    * Errors: XML_ERROR, XML_DETAIL, NO_NAME, CONFIG_UNSUPPORTED and others for
    * the document; OPERATION_FAILED if the name or the UUID is another
    * network's; INTERNAL_ERROR if the bridge name is another network's.
@@ -10746,11 +10806,15 @@ export interface NetworkDriver {
    * Forgets a saved definition. An inactive network is gone; an active one
    * becomes transient and runs on.
    *
+   * Permission: network:delete
+   *
    * Errors: NO_NETWORK; OPERATION_INVALID if the network is transient.
    */
   networkUndefine(request: NetworkUndefineRequest, abortSignal?: AbortSignal): Promise<NetworkUndefineResponse>;
   /**
    * Starts an inactive network.
+   *
+   * Permission: network:start
    *
    * Errors: NO_NETWORK; OPERATION_INVALID if it is active; INTERNAL_ERROR if a
    * subnet overlaps a route of the host or another network, or if a tool
@@ -10766,6 +10830,8 @@ export interface NetworkDriver {
    * stopped only with `force`; its ports are kept and plugged in again when it
    * starts.
    *
+   * Permission: network:stop
+   *
    * Errors: NO_NETWORK; OPERATION_INVALID if it is inactive, and, naming who
    * uses it, if it has ports and `force` is not set.
    */
@@ -10774,11 +10840,15 @@ export interface NetworkDriver {
    * Gives the definition as XML: the live one of an active network, the saved
    * one of an inactive network or if `inactive` is set.
    *
+   * Permission: network:read
+   *
    * Errors: NO_NETWORK.
    */
   networkDumpXml(request: NetworkDumpXmlRequest, abortSignal?: AbortSignal): Promise<NetworkDumpXmlResponse>;
   /**
    * Gives the name of the bridge.
+   *
+   * Permission: network:read
    *
    * Errors: NO_NETWORK; INTERNAL_ERROR if the network has no bridge.
    */
@@ -10789,6 +10859,8 @@ export interface NetworkDriver {
   /**
    * Says whether the network starts with the host.
    *
+   * Permission: network:read
+   *
    * Errors: NO_NETWORK.
    */
   networkGetAutostart(
@@ -10797,6 +10869,8 @@ export interface NetworkDriver {
   ): Promise<NetworkGetAutostartResponse>;
   /**
    * Lets the network start with the host, or not.
+   *
+   * Permission: network:write
    *
    * Errors: NO_NETWORK; OPERATION_INVALID if the network is transient.
    */
@@ -10807,11 +10881,15 @@ export interface NetworkDriver {
   /**
    * Says whether the network stands on the host.
    *
+   * Permission: network:read
+   *
    * Errors: NO_NETWORK.
    */
   networkIsActive(request: NetworkIsActiveRequest, abortSignal?: AbortSignal): Promise<NetworkIsActiveResponse>;
   /**
    * Says whether the network's definition is saved.
+   *
+   * Permission: network:read
    *
    * Errors: NO_NETWORK.
    */
@@ -10823,6 +10901,8 @@ export interface NetworkDriver {
    * Lists the DHCP leases that dnsmasq has given on the network and that have
    * not expired. An inactive network has none.
    *
+   * Permission: network:read
+   *
    * Errors: NO_NETWORK; INVALID_MAC if the filter is no MAC address.
    */
   networkGetDhcpLeases(
@@ -10832,6 +10912,8 @@ export interface NetworkDriver {
   /**
    * Takes a leased address back, so that it can be given to another guest. The
    * guest is not told: it keeps using the address until it asks again.
+   *
+   * Permission: network:write
    *
    * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive or has
    * no lease of this address; INVALID_ARG if the text is no address;
@@ -10846,6 +10928,8 @@ export interface NetworkDriver {
    * definition, or of both, all or nothing. What the change does not concern
    * is not touched: no packet of a running flow is lost to it.
    *
+   * Permission: network:write, network:save unless only `live` is set
+   *
    * Errors: NO_NETWORK; OPERATION_INVALID if `live` is asked of an inactive
    * network or `config` of a transient one, and if the part clashes with one
    * that is there or is not there; OPERATION_UNSUPPORTED for a command the
@@ -10855,6 +10939,8 @@ export interface NetworkDriver {
   networkUpdate(request: NetworkUpdateRequest, abortSignal?: AbortSignal): Promise<NetworkUpdateResponse>;
   /**
    * Gives a network's title, its description, or a foreign program's element.
+   *
+   * Permission: network:read
    *
    * Errors: NO_NETWORK; NO_NETWORK_METADATA if there is none; INVALID_ARG if
    * both `live` and `config` are set, or `uri` does not fit the type;
@@ -10867,6 +10953,8 @@ export interface NetworkDriver {
   /**
    * Sets or removes a network's title, its description, or a foreign
    * program's element.
+   *
+   * Permission: network:write, network:save unless only `live` is set
    *
    * Errors: NO_NETWORK; INVALID_ARG for a title of more than one line, or if
    * `key` and `uri` do not fit the type; XML_ERROR and others for the element;
@@ -10888,6 +10976,11 @@ export interface NetworkDriver {
    * A stream has no end of its own: it lives until the caller cancels it, or
    * ends with RPC when the daemon stops.
    *
+   * Of leases it tells whoever has network:read, of ports whoever has
+   * network-port:getattr.
+   *
+   * Permission: connect:search-networks; of each network network:getattr
+   *
    * Errors: NO_NETWORK if it is to tell of one network that is not there, unless
    * it goes on in the same epoch; INVALID_ARG if its UUID is none;
    * RESOURCE_BUSY if 1,000 callers watch already.
@@ -10902,6 +10995,8 @@ export interface NetworkDriver {
    * An inactive network has the ports it kept when it was stopped by force;
    * they can be found, read and removed, but not changed.
    *
+   * Permission: network-port:getattr
+   *
    * Errors: INVALID_ARG if the text is no UUID; NO_NETWORK; NO_NETWORK_PORT.
    */
   networkPortLookupByUuid(
@@ -10913,6 +11008,8 @@ export interface NetworkDriver {
    * plugged into and, if an attachment is asked for, vnet makes the guest's
    * device or plugs in one that is there. A UUID that is missing in the
    * document is made up.
+   *
+   * Permission: network-port:create
    *
    * Errors: XML_ERROR, INTERNAL_ERROR and others for the document; NO_NETWORK;
    * OPERATION_INVALID if the network is inactive or its bandwidth is promised
@@ -10932,6 +11029,8 @@ export interface NetworkDriver {
   /**
    * Gives a port as XML.
    *
+   * Permission: network-port:read
+   *
    * Errors: INVALID_NETWORK_PORT if the request names none; else as
    * NetworkPortLookupByUuid.
    */
@@ -10942,6 +11041,8 @@ export interface NetworkDriver {
   /**
    * Gives a port's bandwidth.
    *
+   * Permission: network-port:read
+   *
    * Errors: as NetworkPortGetXmlDesc.
    */
   networkPortGetParameters(
@@ -10951,6 +11052,8 @@ export interface NetworkDriver {
   /**
    * Replaces a port's bandwidth, at once. A direction without `average` and
    * `floor` is not limited any more.
+   *
+   * Permission: network-port:write
    *
    * Errors: as NetworkPortGetXmlDesc; INVALID_ARG for an unknown name;
    * CONFIG_UNSUPPORTED for a floor with peak or burst but without average;
@@ -10966,11 +11069,15 @@ export interface NetworkDriver {
    * Removes a port, with the device that vnet made for it. A device that was
    * there before is taken off the network and left.
    *
+   * Permission: network-port:delete
+   *
    * Errors: as NetworkPortGetXmlDesc; those of a tool that failed.
    */
   networkPortDelete(request: NetworkPortDeleteRequest, abortSignal?: AbortSignal): Promise<NetworkPortDeleteResponse>;
   /**
    * Lists a network's ports, ordered by UUID.
+   *
+   * Permission: network:search-ports, network-port:getattr
    *
    * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive and keeps
    * no ports.
@@ -10982,6 +11089,8 @@ export interface NetworkDriver {
   /**
    * Finds what would keep the host's networks, or one of them, from working,
    * and says what to do about it.
+   *
+   * Permission: connect:read; of each network network:getattr, network:read
    *
    * Errors: NO_NETWORK.
    */
@@ -11302,6 +11411,8 @@ export const NetworkDriverDefinition = {
      * Says who answers. A client calls it once when it connects, to learn that
      * the other side is there and what it is; nothing is kept for the caller.
      *
+     * Permission: connect:getattr
+     *
      * Errors: NO_CONNECT if this daemon serves no driver of that name.
      */
     open: {
@@ -11312,7 +11423,11 @@ export const NetworkDriverDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
-    /** Ends what Open began. The networks are not touched. */
+    /**
+     * Ends what Open began. The networks are not touched.
+     *
+     * Permission: none
+     */
     close: {
       name: "Close",
       requestType: CloseRequest as typeof CloseRequest,
@@ -11321,7 +11436,11 @@ export const NetworkDriverDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
-    /** Counts the active networks. */
+    /**
+     * Counts the active networks.
+     *
+     * Permission: connect:search-networks; of each network network:getattr
+     */
     numOfNetworks: {
       name: "NumOfNetworks",
       requestType: NumOfNetworksRequest as typeof NumOfNetworksRequest,
@@ -11330,7 +11449,11 @@ export const NetworkDriverDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
-    /** Names the active networks, in alphabetical order. */
+    /**
+     * Names the active networks, in alphabetical order.
+     *
+     * Permission: connect:search-networks; of each network network:getattr
+     */
     listNetworks: {
       name: "ListNetworks",
       requestType: ListNetworksRequest as typeof ListNetworksRequest,
@@ -11339,7 +11462,11 @@ export const NetworkDriverDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
-    /** Counts the inactive (defined, not running) networks. */
+    /**
+     * Counts the inactive (defined, not running) networks.
+     *
+     * Permission: connect:search-networks; of each network network:getattr
+     */
     numOfDefinedNetworks: {
       name: "NumOfDefinedNetworks",
       requestType: NumOfDefinedNetworksRequest as typeof NumOfDefinedNetworksRequest,
@@ -11348,7 +11475,11 @@ export const NetworkDriverDefinition = {
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
-    /** Names the inactive (defined, not running) networks, in alphabetical order. */
+    /**
+     * Names the inactive (defined, not running) networks, in alphabetical order.
+     *
+     * Permission: connect:search-networks; of each network network:getattr
+     */
     listDefinedNetworks: {
       name: "ListDefinedNetworks",
       requestType: ListDefinedNetworksRequest as typeof ListDefinedNetworksRequest,
@@ -11361,6 +11492,8 @@ export const NetworkDriverDefinition = {
      * Lists networks with every column a table shows, in one call.
      *
      * Ordered by name. Filters that are set must all hold.
+     *
+     * Permission: connect:search-networks; of each network network:getattr, network:read
      */
     listAllNetworks: {
       name: "ListAllNetworks",
@@ -11372,6 +11505,8 @@ export const NetworkDriverDefinition = {
     },
     /**
      * Finds a network by its UUID.
+     *
+     * Permission: network:getattr
      *
      * Errors: INVALID_ARG if the text is no UUID; NO_NETWORK.
      */
@@ -11385,6 +11520,8 @@ export const NetworkDriverDefinition = {
     },
     /**
      * Finds a network by its name.
+     *
+     * Permission: network:getattr
      *
      * Errors: NO_NETWORK.
      */
@@ -11401,6 +11538,8 @@ export const NetworkDriverDefinition = {
      *
      * If an inactive persistent network has the same name and UUID, it runs the
      * given definition until it is destroyed; its saved definition stays.
+     *
+     * Permission: network:write, network:start
      *
      * Errors: XML_ERROR, XML_DETAIL, NO_NAME, CONFIG_UNSUPPORTED and others for
      * the document; OPERATION_FAILED if the name or the UUID is another
@@ -11423,6 +11562,8 @@ export const NetworkDriverDefinition = {
      * keeps running as it is and uses the new definition from its next start; a
      * transient one becomes persistent.
      *
+     * Permission: network:write, network:save
+     *
      * Errors: XML_ERROR, XML_DETAIL, NO_NAME, CONFIG_UNSUPPORTED and others for
      * the document; OPERATION_FAILED if the name or the UUID is another
      * network's; INTERNAL_ERROR if the bridge name is another network's.
@@ -11439,6 +11580,8 @@ export const NetworkDriverDefinition = {
      * Forgets a saved definition. An inactive network is gone; an active one
      * becomes transient and runs on.
      *
+     * Permission: network:delete
+     *
      * Errors: NO_NETWORK; OPERATION_INVALID if the network is transient.
      */
     networkUndefine: {
@@ -11451,6 +11594,8 @@ export const NetworkDriverDefinition = {
     },
     /**
      * Starts an inactive network.
+     *
+     * Permission: network:start
      *
      * Errors: NO_NETWORK; OPERATION_INVALID if it is active; INTERNAL_ERROR if a
      * subnet overlaps a route of the host or another network, or if a tool
@@ -11473,6 +11618,8 @@ export const NetworkDriverDefinition = {
      * stopped only with `force`; its ports are kept and plugged in again when it
      * starts.
      *
+     * Permission: network:stop
+     *
      * Errors: NO_NETWORK; OPERATION_INVALID if it is inactive, and, naming who
      * uses it, if it has ports and `force` is not set.
      */
@@ -11488,6 +11635,8 @@ export const NetworkDriverDefinition = {
      * Gives the definition as XML: the live one of an active network, the saved
      * one of an inactive network or if `inactive` is set.
      *
+     * Permission: network:read
+     *
      * Errors: NO_NETWORK.
      */
     networkDumpXml: {
@@ -11500,6 +11649,8 @@ export const NetworkDriverDefinition = {
     },
     /**
      * Gives the name of the bridge.
+     *
+     * Permission: network:read
      *
      * Errors: NO_NETWORK; INTERNAL_ERROR if the network has no bridge.
      */
@@ -11514,6 +11665,8 @@ export const NetworkDriverDefinition = {
     /**
      * Says whether the network starts with the host.
      *
+     * Permission: network:read
+     *
      * Errors: NO_NETWORK.
      */
     networkGetAutostart: {
@@ -11526,6 +11679,8 @@ export const NetworkDriverDefinition = {
     },
     /**
      * Lets the network start with the host, or not.
+     *
+     * Permission: network:write
      *
      * Errors: NO_NETWORK; OPERATION_INVALID if the network is transient.
      */
@@ -11540,6 +11695,8 @@ export const NetworkDriverDefinition = {
     /**
      * Says whether the network stands on the host.
      *
+     * Permission: network:read
+     *
      * Errors: NO_NETWORK.
      */
     networkIsActive: {
@@ -11552,6 +11709,8 @@ export const NetworkDriverDefinition = {
     },
     /**
      * Says whether the network's definition is saved.
+     *
+     * Permission: network:read
      *
      * Errors: NO_NETWORK.
      */
@@ -11567,6 +11726,8 @@ export const NetworkDriverDefinition = {
      * Lists the DHCP leases that dnsmasq has given on the network and that have
      * not expired. An inactive network has none.
      *
+     * Permission: network:read
+     *
      * Errors: NO_NETWORK; INVALID_MAC if the filter is no MAC address.
      */
     networkGetDhcpLeases: {
@@ -11580,6 +11741,8 @@ export const NetworkDriverDefinition = {
     /**
      * Takes a leased address back, so that it can be given to another guest. The
      * guest is not told: it keeps using the address until it asks again.
+     *
+     * Permission: network:write
      *
      * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive or has
      * no lease of this address; INVALID_ARG if the text is no address;
@@ -11598,6 +11761,8 @@ export const NetworkDriverDefinition = {
      * definition, or of both, all or nothing. What the change does not concern
      * is not touched: no packet of a running flow is lost to it.
      *
+     * Permission: network:write, network:save unless only `live` is set
+     *
      * Errors: NO_NETWORK; OPERATION_INVALID if `live` is asked of an inactive
      * network or `config` of a transient one, and if the part clashes with one
      * that is there or is not there; OPERATION_UNSUPPORTED for a command the
@@ -11615,6 +11780,8 @@ export const NetworkDriverDefinition = {
     /**
      * Gives a network's title, its description, or a foreign program's element.
      *
+     * Permission: network:read
+     *
      * Errors: NO_NETWORK; NO_NETWORK_METADATA if there is none; INVALID_ARG if
      * both `live` and `config` are set, or `uri` does not fit the type;
      * OPERATION_INVALID as NetworkUpdate.
@@ -11630,6 +11797,8 @@ export const NetworkDriverDefinition = {
     /**
      * Sets or removes a network's title, its description, or a foreign
      * program's element.
+     *
+     * Permission: network:write, network:save unless only `live` is set
      *
      * Errors: NO_NETWORK; INVALID_ARG for a title of more than one line, or if
      * `key` and `uri` do not fit the type; XML_ERROR and others for the element;
@@ -11655,6 +11824,11 @@ export const NetworkDriverDefinition = {
      * A stream has no end of its own: it lives until the caller cancels it, or
      * ends with RPC when the daemon stops.
      *
+     * Of leases it tells whoever has network:read, of ports whoever has
+     * network-port:getattr.
+     *
+     * Permission: connect:search-networks; of each network network:getattr
+     *
      * Errors: NO_NETWORK if it is to tell of one network that is not there, unless
      * it goes on in the same epoch; INVALID_ARG if its UUID is none;
      * RESOURCE_BUSY if 1,000 callers watch already.
@@ -11673,6 +11847,8 @@ export const NetworkDriverDefinition = {
      * An inactive network has the ports it kept when it was stopped by force;
      * they can be found, read and removed, but not changed.
      *
+     * Permission: network-port:getattr
+     *
      * Errors: INVALID_ARG if the text is no UUID; NO_NETWORK; NO_NETWORK_PORT.
      */
     networkPortLookupByUuid: {
@@ -11688,6 +11864,8 @@ export const NetworkDriverDefinition = {
      * plugged into and, if an attachment is asked for, vnet makes the guest's
      * device or plugs in one that is there. A UUID that is missing in the
      * document is made up.
+     *
+     * Permission: network-port:create
      *
      * Errors: XML_ERROR, INTERNAL_ERROR and others for the document; NO_NETWORK;
      * OPERATION_INVALID if the network is inactive or its bandwidth is promised
@@ -11711,6 +11889,8 @@ export const NetworkDriverDefinition = {
     /**
      * Gives a port as XML.
      *
+     * Permission: network-port:read
+     *
      * Errors: INVALID_NETWORK_PORT if the request names none; else as
      * NetworkPortLookupByUuid.
      */
@@ -11725,6 +11905,8 @@ export const NetworkDriverDefinition = {
     /**
      * Gives a port's bandwidth.
      *
+     * Permission: network-port:read
+     *
      * Errors: as NetworkPortGetXmlDesc.
      */
     networkPortGetParameters: {
@@ -11738,6 +11920,8 @@ export const NetworkDriverDefinition = {
     /**
      * Replaces a port's bandwidth, at once. A direction without `average` and
      * `floor` is not limited any more.
+     *
+     * Permission: network-port:write
      *
      * Errors: as NetworkPortGetXmlDesc; INVALID_ARG for an unknown name;
      * CONFIG_UNSUPPORTED for a floor with peak or burst but without average;
@@ -11757,6 +11941,8 @@ export const NetworkDriverDefinition = {
      * Removes a port, with the device that vnet made for it. A device that was
      * there before is taken off the network and left.
      *
+     * Permission: network-port:delete
+     *
      * Errors: as NetworkPortGetXmlDesc; those of a tool that failed.
      */
     networkPortDelete: {
@@ -11769,6 +11955,8 @@ export const NetworkDriverDefinition = {
     },
     /**
      * Lists a network's ports, ordered by UUID.
+     *
+     * Permission: network:search-ports, network-port:getattr
      *
      * Errors: NO_NETWORK; OPERATION_INVALID if the network is inactive and keeps
      * no ports.
@@ -11784,6 +11972,8 @@ export const NetworkDriverDefinition = {
     /**
      * Finds what would keep the host's networks, or one of them, from working,
      * and says what to do about it.
+     *
+     * Permission: connect:read; of each network network:getattr, network:read
      *
      * Errors: NO_NETWORK.
      */
