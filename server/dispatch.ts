@@ -5,10 +5,10 @@
 import {
   Metadata, type sendUnaryData, type ServerUnaryCall, type ServerWritableStream, type ServiceDefinition, type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { NetworkError } from '../shared/errors.js';
+import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { detailTrailer, encodeError } from '../shared/status.js';
 import { nameCall, procedures, type Call, type Calls, type ServedProcedure } from './calls.js';
-import type { Connections } from './connections.js';
+import type { Connection, Connections } from './connections.js';
 import { pour } from './stream.js';
 
 /** A service as grpc-js wants it: what there is, and what answers. */
@@ -32,14 +32,14 @@ export function createDispatch(calls: Calls, connections: Connections): Dispatch
       originalName: key,
     };
     implementation[key] = responseStream
-      ? (call: ServerWritableStream<Buffer, Buffer>) => void answerStream(calls, arrived(calls, procedure, connections, call), call)
+      ? (stream: ServerWritableStream<Buffer, Buffer>) => void answerStream(calls, () => arrived(calls, procedure, connections, stream), stream)
       : (call: ServerUnaryCall<Buffer, Buffer>, respond: sendUnaryData<Buffer>) =>
-        void answer(calls, arrived(calls, procedure, connections, call), call.request, respond);
+        void answer(calls, () => arrived(calls, procedure, connections, call), call.request, respond);
   }
   return { definition, implementation };
 }
 
-/** A call as `Calls` sees it. */
+/** A call as `Calls` sees it. @throws {NetworkError} if its connection has ended meanwhile */
 function arrived(calls: Calls, procedure: ServedProcedure, connections: Connections, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): Call {
   const over = new AbortController();
   call.once('cancelled', () => over.abort());
@@ -48,21 +48,30 @@ function arrived(calls: Calls, procedure: ServedProcedure, connections: Connecti
 
 /** Who makes a call, or the calls of a session. */
 export function callerOf(calls: Calls, connections: Connections, call: { getPeer(): string; metadata: Metadata }): Pick<Call, 'connection' | 'identity' | 'denied'> {
-  const connection = connections.of(call.getPeer());
+  const connection = connectionOf(connections, call);
   return { connection, ...calls.caller(connection, call.metadata.get('authorization').map(String)) };
 }
 
-async function answer(calls: Calls, call: Call, request: Buffer, respond: sendUnaryData<Buffer>): Promise<void> {
+/** A connection can end a moment before its call is looked at. */
+function connectionOf(connections: Connections, call: { getPeer(): string }): Connection {
   try {
-    respond(null, asBuffer(await calls.answer(call, request)));
+    return connections.of(call.getPeer());
+  } catch (cause) {
+    throw new NetworkError(ErrorCode.RPC, 'the connection has ended', { cause });
+  }
+}
+
+async function answer(calls: Calls, arrive: () => Call, request: Buffer, respond: sendUnaryData<Buffer>): Promise<void> {
+  try {
+    respond(null, asBuffer(await calls.answer(arrive(), request)));
   } catch (error) {
     respond(statusOf(error as NetworkError));
   }
 }
 
-async function answerStream(calls: Calls, call: Call, stream: ServerWritableStream<Buffer, Buffer>): Promise<void> {
+async function answerStream(calls: Calls, arrive: () => Call, stream: ServerWritableStream<Buffer, Buffer>): Promise<void> {
   try {
-    await calls.stream(call, stream.request, (messages, over) => pour(messages, asBuffer, stream, over));
+    await calls.stream(arrive(), stream.request, (messages, over) => pour(messages, asBuffer, stream, over));
     stream.end();
   } catch (error) {
     if (!stream.cancelled) stream.emit('error', statusOf(error as NetworkError));

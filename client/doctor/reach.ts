@@ -42,6 +42,21 @@ export function isHttp2(bytes: Buffer): boolean {
   return bytes.length >= 9 && bytes[0] === 0 && bytes[3] === 4 && bytes.readUInt32BE(5) === 0;
 }
 
+/**
+ * What an HTTP/2 server says to somebody whom it does not serve: the text of a
+ * GOAWAY right after its settings. Undefined if it begins otherwise.
+ */
+export function refusalIn(bytes: Buffer): string | undefined {
+  const goAway = 7;
+  const [header, fixed] = [9, 8];
+  for (let at = 0; at + header <= bytes.length;) {
+    const length = bytes.readUIntBE(at, 3);
+    if (bytes[at + 3] === goAway && length >= fixed) return bytes.subarray(at + header + fixed, at + header + length).toString();
+    at += header + length;
+  }
+  return undefined;
+}
+
 /** Why there is no connection to an address. */
 export function explainNoConnection({ host, port }: Address, { code, message }: { code: string; message: string }, table: 'tls' | 'tcp'): Diagnosis {
   const place = `${host}:${port}`;

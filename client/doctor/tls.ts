@@ -9,7 +9,7 @@ import { checkServerIdentity, connect } from 'node:tls';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { VnetUri } from '../../shared/uri.js';
 import type { Diagnosis } from '../diagnosis.js';
-import { clientPreface, explainNoConnection, isHttp2, patienceMs, reach } from './reach.js';
+import { clientPreface, explainNoConnection, isHttp2, patienceMs, reach, refusalIn } from './reach.js';
 import { examineDates, examineFiles, isSignedBy, nameIn, type OwnFiles } from './tls-files.js';
 
 type TlsUri = Extract<VnetUri, { scheme: 'tls' }>;
@@ -126,6 +126,8 @@ function examineTrust(certificate: X509Certificate, distrust: string | undefined
 function examineWelcome({ host, port }: TlsUri, { shown, bytes, error }: Handshake, own: OwnFiles, failure: unknown): Diagnosis[] {
   const who = own.pair === undefined || own.certificate === undefined ? undefined : nameIn(own.certificate.subject);
   if (bytes !== undefined && isHttp2(bytes) && shown?.alpn === 'h2') {
+    const said = refusalIn(bytes);
+    if (said !== undefined) return [who === undefined ? wanted : explainRefusal(who, said, own)];
     const refused = failure instanceof NetworkError && [ErrorCode.AUTH_FAILED, ErrorCode.ACCESS_DENIED, ErrorCode.OPERATION_DENIED].includes(failure.code);
     return refused && who !== undefined
       ? [{ severity: 'error', check: 'tls-authorization', message: `the daemon knows the certificate of '${who}', and refuses it: ${failure.message}`, advice: failure.hint ?? listIt(own) }]
@@ -139,6 +141,15 @@ function examineWelcome({ host, port }: TlsUri, { shown, bytes, error }: Handsha
   return [who === undefined
     ? wanted
     : { severity: 'error', check: 'tls-authorization', message: `the daemon closed the connection when it had seen the certificate of '${who}'`, advice: `its log says why; most likely its CA is another one than ours, its clock is wrong, or it was revoked; or ${listIt(own)}` }];
+}
+
+/** What a daemon tells a client that it does not let in. */
+function explainRefusal(who: string, said: string, own: OwnFiles): Diagnosis {
+  const [, why] = /^vnetd lets nobody in here like this: (.*)$/s.exec(said) ?? [];
+  return {
+    severity: 'error', check: 'tls-authorization', message: `the daemon refuses the certificate of '${who}'${why === undefined ? '' : `: ${why}`}`,
+    advice: `compare the clocks, and the ca.pem here and there; or ${listIt(own)} (in [tls] allowed)`,
+  };
 }
 
 const wanted: Diagnosis = { severity: 'error', check: 'tls-authorization', message: 'the daemon wants a client certificate, and this client has none that it can show', advice: 'have one issued: vnet pki issue client NAME; then name its folder: ?pkipath=DIR' };

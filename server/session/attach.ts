@@ -4,9 +4,10 @@
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { encodeMessage } from '../../shared/encode.js';
+import type { NetworkError } from '../../shared/errors.js';
 import { AttachResponse, type ServerFrame } from '../../shared/gen/vnet/v1/session.js';
 import type { Calls } from '../calls.js';
-import type { Connections } from '../connections.js';
+import type { Connection, Connections } from '../connections.js';
 import { asBuffer, asIs, callerOf, statusOf, type Dispatch } from '../dispatch.js';
 import type { SessionLimits } from './limits.js';
 import { Session } from './session.js';
@@ -27,7 +28,13 @@ export function createSessions(calls: Calls, connections: Connections, limits: S
 }
 
 function attach(stream: Stream, calls: Calls, connections: Connections, limits: SessionLimits): void {
-  const { connection } = callerOf(calls, connections, stream);
+  let connection: Connection;
+  try {
+    ({ connection } = callerOf(calls, connections, stream));
+  } catch (error) {
+    stream.emit('error', statusOf(error as NetworkError));
+    return;
+  }
   readLittleAhead(stream);
   const session = new Session(calls, () => callerOf(calls, connections, stream), {
     write: (frames, taken) => stream.write(asBuffer(encodeMessage(AttachResponse, { frames: frames as ServerFrame[] })), (error?: Error | null) => { if (!error) taken(); }),

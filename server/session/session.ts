@@ -202,12 +202,7 @@ export class Session {
 
   /** A call as `Calls` sees it. @throws {NetworkError} if its caller is not who they were, or is there no more */
   #arrived({ procedure, signal }: SessionCall): Call {
-    try {
-      return { ...this.#caller(), procedure, id: nameCall(), signal };
-    } catch (error) {
-      // The connection can end a moment before its session hears of it.
-      throw error instanceof NetworkError ? error : new NetworkError(ErrorCode.RPC, 'the connection has ended', { cause: error });
-    }
+    return { ...this.#caller(), procedure, id: nameCall(), signal };
   }
 
   /** Whether the client has taken nothing for too long. */

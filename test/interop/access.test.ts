@@ -72,7 +72,7 @@ describe('a client with some rights', { timeout: 60_000 }, () => {
     const { tls } = serving.uris;
     const connection = await openConnection(tls);
     await setTable(`${limited}[[allow]]\neverone = true\nrights = "all"\n`);
-    await logged(/the access table cannot be used/);
+    await logged(/the access table cannot be read again/);
     expect((await connection.listAllNetworks()).map(({ network }) => network.name)).toEqual(['private']);
     await setTable(others);
     await until('the new table', () => connection.listAllNetworks().then(() => false, (error: { code: number }) => error.code === ErrorCode.ACCESS_DENIED));

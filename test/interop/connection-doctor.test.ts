@@ -12,6 +12,7 @@ import { connect } from '../../client/connect.js';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { freePort } from '../sshd.js';
 import { dist, openFolder, startDaemon, until, type Daemon } from '../processes.js';
+import { writeAccess } from '../serving.js';
 import { runVnet } from '../unit/cli/run-vnet.js';
 
 interface Found { severity: string; check: string; message: string; advice: string | null }
@@ -72,6 +73,7 @@ describe.skipIf(!available)('over TLS', () => {
       const [root, server] = [at('root'), at('ours/servers/localhost')];
       await mkdir(join(root, 'etc/vnet'), { recursive: true });
       await writeFile(join(root, 'etc/vnet/vnetd.toml'), `[tls]\nenabled = true\nport = 0\ncertificate = "${server}/server.pem"\nkey = "${server}/server-key.pem"\nca = "${server}/ca.pem"\n[tcp]\nenabled = true\nport = 0\n`);
+      await writeAccess(root);
       daemon = await startDaemon(['--root', root, '--driver', 'test']);
     });
     afterAll(() => daemon?.stop());

@@ -22,7 +22,9 @@ const vnetProgram = join(dist, 'client/cli/vnet.js');
 vi.setConfig({ testTimeout: 120_000 });
 
 let serving: Serving;
-beforeAll(async () => { serving = await openServing('test', { tls: 'require_client_certificate = false' }); }, 60_000);
+beforeAll(async () => { serving = await openServing('test', {
+  tls: 'require_client_certificate = false', access: '[[allow]]\nlistener = "tls"\nrights = "all"\n[[allow]]\ntoken = "right"\nrights = "read"\n',
+}); }, 60_000);
 afterAll(() => serving?.close());
 
 const calls = (from: number) => serving.daemon.log.slice(from).filter(({ msg }) => msg === 'call done' || msg === 'call failed');

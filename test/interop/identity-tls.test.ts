@@ -12,6 +12,7 @@ import { connect, type ConnectedDriver } from '../../client/connect.js';
 import { ErrorCode } from '../../shared/errors.js';
 import { openAuthority, type Authority } from '../pki.js';
 import { dist, openFolder, startDaemon, until, type Daemon } from '../processes.js';
+import { writeAccess } from '../serving.js';
 
 // A machine may be busy; what must be soon says so itself.
 vi.setConfig({ testTimeout: 120_000 });
@@ -81,6 +82,7 @@ ${more}
 level = "debug"
 `);
   await configure(lines);
+  await writeAccess(root);
   const daemon = await startDaemon(['--root', root, '--driver', 'test', '--config', file]);
   return serving = { daemon, pki, port: new URL(daemon.uris['tls']!).port, configure };
 }

@@ -8,6 +8,7 @@ import { connect as connectTls, createServer, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { connect } from '../../client/connect.js';
 import { openFolder, startDaemon } from '../processes.js';
+import { writeAccess } from '../serving.js';
 import { runVnet } from '../unit/cli/run-vnet.js';
 
 const openssl = (...argv: string[]) => spawnSync('openssl', argv, { encoding: 'utf8' });
@@ -120,6 +121,7 @@ describe.skipIf(!available)('vnet pki', () => {
       expect(await runVnet(['pki', '--dir', own, ...argv])).toMatchObject({ code: 0 });
     }
     await writeFile(join(root, 'etc/vnet/vnetd.toml'), '[tls]\nenabled = true\nport = 0\n');
+    await writeAccess(root, '[[allow]]\nsubject = "CN=dave"\nrights = "read"\n');
     const daemon = await startDaemon(['--root', root, '--driver', 'test']);
     try {
       const connection = await connect(`${daemon.uris['tls']}?pkipath=${own}/clients/dave`);
