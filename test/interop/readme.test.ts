@@ -24,7 +24,7 @@ describe('the README', () => {
   });
 
   it('shows the configuration with the defaults that hold', () => {
-    const [, block = ''] = /These are the defaults:\n\n([^]*?)\n\n###/.exec(readme) ?? [];
+    const [, block = ''] = /These are the defaults:\n\n((?: {4}.*\n|\n)*)/.exec(readme) ?? [];
     const toml = block.replace(/^ {4}/gm, '');
     expect(toml).toContain('[tls]');
     expect(parseConfig(toml, 'README', defaultConfig('/'))).toEqual(defaultConfig('/'));
