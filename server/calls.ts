@@ -70,6 +70,13 @@ export interface CallsOptions {
   observers: readonly CallObserver[];
   log: Log;
   stopping?: Stopping;
+  /** Bounds; absent: none. */
+  limits?: {
+    /** Before anything is done for a call. @throws {NetworkError} if it is one too many */
+    admit(call: Call): void;
+    /** Before an answer of so many bytes is sent. @throws {NetworkError} if that is too much */
+    answered(call: Call, bytes: number): void;
+  };
 }
 
 /** Answers calls. Whatever they end with is a NetworkError. */
@@ -87,7 +94,9 @@ export class Calls {
     return this.stopping.during(() => this.#observed(call, async (read) => {
       const { procedure } = call;
       const response = await this.#method(call)(read(request), call.signal) as object;
-      return procedure.responseType.encode(response).finish();
+      const bytes = procedure.responseType.encode(response).finish();
+      this.#options.limits?.answered(call, bytes.length);
+      return bytes;
     }));
   }
 
@@ -124,6 +133,7 @@ export class Calls {
     call.connection.inFlight += 1;
     for (const observer of observers) observer.begun?.(call);
     try {
+      this.#options.limits?.admit(call);
       // Before a byte of the request is read.
       authorize(call);
       return await work((bytes) => request = decode(call.procedure, bytes));

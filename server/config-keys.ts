@@ -2,6 +2,7 @@
  * Lives here: every key of vnetd.toml: what it may be, and which part of the
  * configuration it sets. Does not know: defaults, files.
  */
+import { limitKeys } from './limits/limits.js';
 
 /** Says what is allowed instead of a value, or gives it in the form the daemon uses. */
 export type Check = (value: unknown) => { value: unknown } | { allowed: string };
@@ -29,5 +30,7 @@ export const keys: Record<string, Record<string, [field: string, check: Check]>>
   },
   dnsmasq: { user: ['user', account], resolv_conf: ['resolvConf', path] },
   firewall: { backend: ['backend', oneOf('auto', 'nftables', 'iptables', 'none')], accept_in_foreign: ['acceptInForeign', yesNo] },
+  limits: limitKeys,
+  metrics: { listen: ['listen', text], open_to_network: ['openToNetwork', yesNo] },
   log: { level: ['level', oneOf('debug', 'info', 'warn', 'error')] },
 };

@@ -3,18 +3,20 @@
  * For vnetd, and for programs that want no daemon.
  */
 import { join } from 'node:path';
-import type { NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
 import { defaultConfig, type Config } from './config.js';
 import { prepareFolder } from './files.js';
 import { openFileStore } from './driver/file-store.js';
 import { openHostDriver } from './driver/host-driver.js';
+import type { LocalNetworkDriver } from './driver/local-driver.js';
 import { openLinuxHost } from './host/linux.js';
 import { openLock } from './lock.js';
 import { silentLog, type Log } from './log.js';
 
 /** The host driver, open. */
 export interface EmbeddedDriver {
-  driver: NetworkDriver;
+  driver: LocalNetworkDriver;
+  /** What the host lacks now, each a sentence that says what to do. */
+  lacks(): Promise<readonly string[]>;
   /** Lets go of the folders. The networks stay. */
   close(): Promise<void>;
 }
@@ -44,7 +46,7 @@ export async function openConfiguredDriver(config: Config, log: Log): Promise<Em
     log.info({ summary }, 'host');
     for (const sentence of missing) log.warn({}, sentence);
     const driver = await openHostDriver(host, store, log);
-    return { driver, close: async () => { await host.close(); await lock.close(); } };
+    return { driver, lacks: async () => (await host.probe()).missing, close: async () => { await host.close(); await lock.close(); } };
   } catch (error) {
     await lock.close();
     throw error;

@@ -11,9 +11,6 @@ import type { Socket } from 'node:net';
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import type { Config } from './config.js';
 
-/** How long a client may take for its part of the handshake, in milliseconds. */
-const handshakeTimeoutMs = 5_000;
-
 /** Makes connections secure. */
 export interface TlsDoor {
   /**
@@ -49,7 +46,7 @@ async function readOptions(tls: Config['tls']): Promise<TlsOptions> {
   // Without a CA of our own Node would trust every public one.
   const [ca, cert, key] = await Promise.all([read(tls.ca), read(tls.certificate), read(tls.key)]);
   return {
-    ca, cert, key, minVersion: 'TLSv1.2', ALPNProtocols: ['h2'], handshakeTimeout: handshakeTimeoutMs,
+    ca, cert, key, minVersion: 'TLSv1.2', ALPNProtocols: ['h2'],
     requestCert: true, rejectUnauthorized: tls.requireClientCertificate,
   };
 }

@@ -13,7 +13,12 @@ import { Calls } from './calls.js';
 import { Connections } from './connections.js';
 import { openConfiguredDriver, type EmbeddedDriver } from './embed.js';
 import { openTestDriver } from './driver/test-driver.js';
-import { openListeners } from './listen.js';
+import { openGuard } from './limits/guard.js';
+import { Health } from './health.js';
+import { clearStaleSocket, openListeners } from './listen.js';
+import { createCallMetrics } from './metrics/call-metrics.js';
+import { openCollection } from './metrics/collect.js';
+import { openMetrics } from './metrics/listen.js';
 import { notifySystemd } from './notify.js';
 import { createServices } from './services.js';
 import { Stopping } from './stopping.js';
@@ -75,15 +80,23 @@ async function serve(config: Config): Promise<number> {
   try {
     const { driver } = opened = await openDriver(config, log);
     const connections = new Connections();
-    const calls = new Calls({ driverFor: () => driver, observers: [createCallLog(log)], log, stopping });
-    const listeners = await openListeners(config, connections, createServices(calls, connections), log);
+    const guard = await openGuard(config.limits, log);
+    const health = new Health();
+    const callMetrics = createCallMetrics();
+    const calls = new Calls({ driverFor: () => driver, observers: [guard.calls, createCallLog(log), callMetrics], log, stopping, limits: guard.calls });
+    const listeners = await openListeners(config, connections, createServices(calls, connections, health), log, guard);
+    const collect = openCollection({ connections, guard, driver, journal: () => driver.figures(), kept: callMetrics.metrics });
+    const metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
+    health.follow(opened.lacks, log);
     await notifySystemd('--ready', `--status=serving ${listeners.length} sockets`);
     log.info({ version, driver: config.driver }, 'ready');
     const signal = await ended;
     log.info({ signal }, 'stopping; networks stay up');
     await notifySystemd('STOPPING=1');
+    health.stop();
     stopping.begin();
     await Promise.all(listeners.map((listener) => listener.close(graceMs, stopping.idle())));
+    await metrics.close();
     return 0;
   } catch (error) {
     log.error({ err: error, hint: hintFor(error) }, `cannot serve: ${(error as Error).message}`);
@@ -102,7 +115,7 @@ function hintFor(error: unknown): string | undefined {
 
 async function openDriver(config: Config, log: pino.Logger): Promise<EmbeddedDriver> {
   if (config.driver === 'host') return openConfiguredDriver(config, log);
-  return { driver: await openTestDriver(), close: async () => undefined };
+  return { driver: await openTestDriver(), lacks: async () => [], close: async () => undefined };
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {

@@ -1,7 +1,6 @@
 /**
  * Lives here: the host driver: the rules over a real host and a store in files.
  */
-import type { NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
 import type { Log } from '../log.js';
 import { Journal } from './events.js';
 import type { Host } from './host.js';
@@ -17,7 +16,7 @@ import type { Store } from './store.js';
  * half-done, starts what starts with the host. It follows what happens on the
  * host until the host is closed.
  */
-export async function openHostDriver(host: Host, store: Store, log: Log): Promise<NetworkDriver> {
+export async function openHostDriver(host: Host, store: Store, log: Log): Promise<LocalNetworkDriver> {
   const estate: Estate = { register: new Register(), host, store, journal: new Journal(), log };
   await recover(estate);
   void watchHost(estate);

@@ -9,6 +9,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { ListAllNetworksRequest, Network, NetworkDriver, NetworkSummary } from '../../shared/gen/vnet/v1/network_driver.js';
 import { version } from '../../shared/version.js';
 import { diagnose } from './diagnosis.js';
+import type { JournalFigures } from './events.js';
 import { listLeases, releaseLease } from './leases.js';
 import { create, define, setAutostart, start, stop, undefine, type Estate } from './lifecycle.js';
 import { getMetadata, setMetadata } from './metadata.js';
@@ -29,6 +30,11 @@ export class LocalNetworkDriver implements NetworkDriver {
    */
   constructor(private readonly kind: 'host' | 'test', private readonly estate: Estate) {
     this.ports = openPortCalls(estate);
+  }
+
+  /** What happens to its networks, in numbers. */
+  figures(): JournalFigures {
+    return this.estate.journal.figures();
   }
 
   open: NetworkDriver['open'] = async ({ driver }) => {
