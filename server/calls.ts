@@ -43,6 +43,8 @@ export interface Call {
   identity: Identity;
   /** What names it in every line of the log. */
   id: string;
+  /** What its caller calls it. */
+  requestId?: string;
   /** Aborted when nobody waits for the answer any more. */
   signal: AbortSignal;
 }
@@ -157,6 +159,11 @@ export class Calls {
 /** A name for a call that no other has. */
 export function nameCall(): string {
   return randomUUID();
+}
+
+/** The name that a caller gives to a call, if it is one: up to 128 letters, digits and `._:/+=@-`. */
+export function parseRequestId(value: unknown): { requestId?: string } {
+  return typeof value === 'string' && /^[\w.:/+=@-]{1,128}$/.test(value) ? { requestId: value } : {};
 }
 
 /** The bytes of messages that go to several callers. */

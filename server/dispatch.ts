@@ -7,7 +7,7 @@ import {
 } from '@grpc/grpc-js';
 import { NetworkError } from '../shared/errors.js';
 import { detailTrailer, encodeError } from '../shared/status.js';
-import { driverProcedures, nameCall, type Call, type Calls, type DriverProcedure } from './calls.js';
+import { driverProcedures, nameCall, parseRequestId, type Call, type Calls, type DriverProcedure } from './calls.js';
 import type { Connections } from './connections.js';
 import { pour } from './stream.js';
 
@@ -44,14 +44,15 @@ function arrived(procedure: DriverProcedure, connections: Connections, call: Ser
   const over = new AbortController();
   call.once('cancelled', () => over.abort());
   const connection = connections.of(call.getPeer());
-  return { procedure, connection, identity: connection.identity, id: nameCall(), signal: over.signal };
+  const [requestId] = call.metadata.get('x-request-id');
+  return { procedure, connection, identity: connection.identity, id: nameCall(), ...parseRequestId(requestId), signal: over.signal };
 }
 
 async function answer(calls: Calls, call: Call, request: Buffer, respond: sendUnaryData<Buffer>): Promise<void> {
   try {
     respond(null, asBuffer(await calls.answer(call, request)));
   } catch (error) {
-    respond(statusOf(error as NetworkError));
+    respond(statusOf(error as NetworkError, call));
   }
 }
 
@@ -60,13 +61,13 @@ async function answerStream(calls: Calls, call: Call, stream: ServerWritableStre
     await calls.stream(call, stream.request, (messages, over) => pour(messages, asBuffer, stream, over));
     stream.end();
   } catch (error) {
-    if (!stream.cancelled) stream.emit('error', statusOf(error as NetworkError));
+    if (!stream.cancelled) stream.emit('error', statusOf(error as NetworkError, call));
   }
 }
 
 /** An error as grpc-js sends it. */
-function statusOf(refusal: NetworkError): { code: number; details: string; metadata: Metadata } {
-  const { status, message, detail } = encodeError(refusal);
+function statusOf(refusal: NetworkError, call: Call): { code: number; details: string; metadata: Metadata } {
+  const { status, message, detail } = encodeError(refusal, call);
   const metadata = new Metadata();
   metadata.set(detailTrailer, Buffer.from(detail));
   return { code: status, details: message, metadata };

@@ -16,6 +16,7 @@ import { openTestDriver } from './driver/test-driver.js';
 import { openGuard } from './limits/guard.js';
 import { Health } from './health.js';
 import { clearStaleSocket, openListeners } from './listen.js';
+import { nodeFinding, warnOfNode } from './limits/node-release.js';
 import { createCallMetrics } from './metrics/call-metrics.js';
 import { openCollection } from './metrics/collect.js';
 import { openMetrics } from './metrics/listen.js';
@@ -81,6 +82,9 @@ async function serve(config: Config): Promise<number> {
     const { driver } = opened = await openDriver(config, log);
     const connections = new Connections();
     const guard = await openGuard(config.limits, log);
+    const node = nodeFinding(process.version, config.tcp.enabled || config.tls.enabled);
+    warnOfNode(node, log);
+    driver.alsoFound.push(() => node);
     const health = new Health();
     const callMetrics = createCallMetrics();
     const calls = new Calls({ driverFor: () => driver, observers: [guard.calls, createCallLog(log), callMetrics], log, stopping, limits: guard.calls });

@@ -10,6 +10,7 @@ import type { ListAllNetworksRequest, Network, NetworkDriver, NetworkSummary } f
 import { version } from '../../shared/version.js';
 import { diagnose } from './diagnosis.js';
 import type { JournalFigures } from './events.js';
+import type { HostFinding } from './host.js';
 import { listLeases, releaseLease } from './leases.js';
 import { create, define, setAutostart, start, stop, undefine, type Estate } from './lifecycle.js';
 import { getMetadata, setMetadata } from './metadata.js';
@@ -21,6 +22,8 @@ import { watchEvents } from './watching.js';
 
 /** A driver in this process. */
 export class LocalNetworkDriver implements NetworkDriver {
+  /** What else the doctor tells of: what this driver runs in. */
+  readonly alsoFound: (() => HostFinding)[] = [];
   private readonly xml = new WeakMap<NetworkDefinition, string>();
   private readonly ports: PortCalls;
 
@@ -152,7 +155,7 @@ export class LocalNetworkDriver implements NetworkDriver {
   networkListAllPorts: NetworkDriver['networkListAllPorts'] = (request) => this.ports.networkListAllPorts(request);
 
   diagnose: NetworkDriver['diagnose'] = async ({ network }) =>
-    diagnose(this.estate, network === undefined ? this.estate.register.list() : [this.find(network)]);
+    diagnose(this.estate, network === undefined ? this.estate.register.list() : [this.find(network)], this.alsoFound.map((find) => find()));
 
   private find(network: Network | undefined): NetworkRecord {
     return this.estate.register.find(network);

@@ -146,11 +146,16 @@ export class Guard {
     const { id, listener, peer, identity } = connection;
     this.refusals.note('connection cut', limit, { connection: id, listener, peer, who: identity.name });
     const { session } = watched;
-    if (session !== undefined && !session.destroyed) {
-      session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from(`limits.${nameLimit(limit)}`));
-      session.destroy();
-    }
-    setImmediate(() => connection.close());
+    // Calls that have arrived with this one are not begun any more.
+    session?.removeAllListeners('stream');
+    // Not in the middle of what is being read.
+    setImmediate(() => {
+      if (session !== undefined && !session.destroyed) {
+        session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from(`limits.${nameLimit(limit)}`));
+        session.destroy();
+      }
+      setImmediate(() => connection.close());
+    });
   }
 }
 

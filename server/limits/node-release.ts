@@ -3,6 +3,9 @@
  * a network needs. Does not know: who listens.
  */
 
+import type { HostFinding } from '../driver/host.js';
+import type { Log } from '../log.js';
+
 /**
  * The first release of each line that has the fixes of July 2026
  * (CVE-2026-48937, -56846, -56848); lines that are not here and older than the
@@ -21,4 +24,16 @@ export function nodeComplaint(version: string): { message: string; advice: strin
   const [, leastMinor = 0, leastPatch = 0] = first.split('.').map(Number);
   return minor > leastMinor || (minor === leastMinor && patch >= leastPatch) ? undefined
     : { message: `Node ${version} lacks fixes of HTTP/2 that ${first} has, and this daemon listens on a network`, advice };
+}
+
+/** The doctor's word on the Node that a daemon runs on. @param onNetwork whether it listens beyond its unix sockets */
+export function nodeFinding(version: string, onNetwork: boolean): HostFinding {
+  const complaint = onNetwork ? nodeComplaint(version) : undefined;
+  if (complaint !== undefined) return { severity: 'warning', check: 'node', ...complaint };
+  return { severity: 'ok', check: 'node', message: onNetwork ? `Node ${version} has every fix of HTTP/2 that is known here` : 'the daemon listens on no network' };
+}
+
+/** Says at the start what the doctor would say. */
+export function warnOfNode(finding: HostFinding, log: Log): void {
+  if (finding.severity !== 'ok') log.warn({ advice: finding.advice }, finding.message);
 }

@@ -70,8 +70,6 @@ export class Traffic {
   #examined = 0;
   /** Bytes of answers since it was looked last how many wait. */
   #answered = 0;
-  /** The call that began last. */
-  #newest: Open | undefined;
   #mark = { at: 0, written: 0, unsent: Infinity };
 
   /**
@@ -119,11 +117,8 @@ export class Traffic {
 
   #begin(stream: ServerHttp2Stream, lasting: boolean): void {
     const now = performance.now();
-    // Of many that begin and are given up in one packet, the library tells of the ends only after all the beginnings.
-    if (this.#newest?.stream.destroyed) this.#countReset(this.#newest, now);
     const call: Open = { stream, lasting, messages: new Messages(), heard: now, begun: now, counted: false };
     this.#open.add(call);
-    this.#newest = call;
     this.lastCall = now;
     this.#accounted += headersCredit;
     this.#control.give(1);
@@ -134,6 +129,8 @@ export class Traffic {
       return push.call(stream, piece, encoding);
     };
     stream.once('close', () => this.#ended(call));
+    // Of those that come and are given up in one packet, all beginnings are told before the first end.
+    this.#countReset(call, now);
   }
 
   #arrived(call: Open, piece: Buffer): void {

@@ -36,7 +36,7 @@ function begin() {
     pump(each, times = Infinity) {
       let left = times;
       const step = () => {
-        for (let turns = 0; !socket.destroyed && left > 0 && performance.now() < until; turns += 1) {
+        for (let turns = 0; !socket.destroyed && left > 0 && performance.now() < until + Number(patience) * 1000; turns += 1) {
           left -= 1;
           if (!line.write(each())) return void socket.once('drain', step);
           // Its own other connections want their turn.

@@ -22,8 +22,8 @@ const ask = (stream, path = lookup, request = Buffer.alloc(0)) => Buffer.concat(
 /** Asks for the network `large`, whose document has some hundred thousand bytes. */
 const askLarge = (stream) => ask(stream, dump, Buffer.concat([Buffer.from([0x0a, 7, 0x0a, 5]), Buffer.from('large')]));
 
-/** Sends the same again and again, as fast as it is taken. */
-const flood = (each, first = preface) => (line) => {
+/** Sends the same again and again, as fast as it is taken, after a call as anybody makes it. */
+const flood = (each, first = Buffer.concat([preface, ask(1)])) => (line) => {
   line.write(first);
   line.pump(() => each(line));
 };
@@ -40,14 +40,14 @@ export const attacks = {
   'one-byte-frames': {
     connections: 8,
     take: (line) => {
-      line.write(Buffer.concat([preface, settings({ 4: 2 ** 30 }), open(1, '/vnet.v1.NetworkDriver/NetworkDefineXml'), frame(types.data, 0, 1, message(Buffer.alloc(0), { claimed: 1_000_000 }))]));
-      line.pump(() => repeat(1000, () => frame(types.data, 0, 1, Buffer.from('x'))));
+      line.write(Buffer.concat([preface, ask(1), open(3, '/vnet.v1.NetworkDriver/NetworkDefineXml'), frame(types.data, 0, 3, message(Buffer.alloc(0), { claimed: 1_000_000 }))]));
+      line.pump(() => repeat(1000, () => frame(types.data, 0, 3, Buffer.from('x'))));
     },
   },
   'rapid-reset': {
     connections: 4,
     take: flood((line) => repeat(100, () => {
-      const stream = line.nextStream();
+      const stream = line.nextStream(3);
       return Buffer.concat([ask(stream, watch), frame(types.reset, 0, stream, uint32(8))]);
     })),
   },
@@ -61,10 +61,10 @@ export const attacks = {
       line.pump(() => repeat(10, () => frame(types.continuation, 0, 3, field('x', 'y'.repeat(1000)))));
     },
   },
-  'empty-data': { connections: 4, take: flood(() => repeat(100, () => frame(types.data, 0, 1)), Buffer.concat([preface, open(1, lookup)])) },
-  priority: { connections: 4, take: flood(() => repeat(100, () => frame(types.priority, 0, 1, Buffer.from([0, 0, 0, 0, 1]))), Buffer.concat([preface, ask(1)])) },
-  'unknown-frames': { connections: 4, take: flood(() => repeat(100, () => frame(0xbe, 0, 0, Buffer.alloc(100))), Buffer.concat([preface, ask(1)])) },
-  'window-updates': { connections: 4, take: flood(() => repeat(100, () => frame(types.window, 0, 0, uint32(1))), Buffer.concat([preface, ask(1)])) },
+  'empty-data': { connections: 4, take: flood(() => repeat(100, () => frame(types.data, 0, 3)), Buffer.concat([preface, ask(1), open(3, lookup)])) },
+  priority: { connections: 4, take: flood(() => repeat(100, () => frame(types.priority, 0, 1, Buffer.from([0, 0, 0, 0, 1])))) },
+  'unknown-frames': { connections: 4, take: flood(() => repeat(100, () => frame(0xbe, 0, 0, Buffer.alloc(100)))) },
+  'window-updates': { connections: 4, take: flood(() => repeat(100, () => frame(types.window, 0, 0, uint32(1)))) },
   'window-overflow': { connections: 8, take: (line) => line.write(Buffer.concat([preface, ask(1), frame(types.window, 0, 0, uint32(2 ** 31 - 1))])) },
   'header-bomb': {
     connections: 4,
@@ -74,11 +74,11 @@ export const attacks = {
       line.pump(() => repeat(10, () => open(line.nextStream(5), lookup, ...Array.from({ length: 1000 }, () => newest))));
     },
   },
-  'many-headers': { connections: 4, take: flood((line) => repeat(10, () => open(line.nextStream(), lookup, ...Array.from({ length: 500 }, (_, i) => field(`x-${i}`, 'y'))))) },
+  'many-headers': { connections: 4, take: flood((line) => repeat(10, () => open(line.nextStream(3), lookup, ...Array.from({ length: 500 }, (_, i) => field(`x-${i}`, 'y'))))) },
   'huge-message': {
     connections: 4,
     take: flood((line) => repeat(10, () => {
-      const stream = line.nextStream();
+      const stream = line.nextStream(3);
       return Buffer.concat([open(stream, lookup), frame(types.data, 0, stream, message(Buffer.alloc(1000), { claimed: 2 ** 32 - 1 }))]);
     })),
   },
@@ -97,8 +97,8 @@ export const attacks = {
     connections: 4,
     // Each in large pieces, none of them whole.
     take: (line) => {
-      line.write(Buffer.concat([preface, frame(types.window, 0, 0, uint32(2 ** 30))]));
-      const streams = Array.from({ length: 100 }, () => line.nextStream());
+      line.write(Buffer.concat([preface, ask(1)]));
+      const streams = Array.from({ length: 100 }, () => line.nextStream(3));
       let round = 0;
       line.write(repeat(streams.length, (i) => Buffer.concat([open(streams[i], lookup), frame(types.data, 0, streams[i], message(Buffer.alloc(0), { claimed: 1_900_000 }))])));
       line.pump(() => dataFrames(streams[round++ % streams.length], Buffer.alloc(16_384)), 100 * 110);
@@ -109,21 +109,21 @@ export const attacks = {
     // Answers without number, and no window to send them in.
     take: (line) => {
       line.write(Buffer.concat([preface, settings({ 4: 0 })]));
-      line.pump(() => repeat(5, () => askLarge(line.nextStream())), 2);
+      line.pump(() => repeat(5, () => askLarge(line.nextStream(3))), 2);
     },
   },
   'many-answers': {
     connections: 2, deaf: true,
     take: (line) => {
       line.write(Buffer.concat([preface, settings({ 4: 2 ** 31 - 1 }), frame(types.window, 0, 0, uint32(2 ** 31 - 1 - 65_535))]));
-      line.pump(() => repeat(5, () => askLarge(line.nextStream())), 100);
+      line.pump(() => repeat(5, () => askLarge(line.nextStream(3))), 100);
     },
   },
   'no-reading': {
     connections: 4, deaf: true,
     take: (line) => {
       line.write(Buffer.concat([preface, settings({ 4: 2 ** 31 - 1 }), frame(types.window, 0, 0, uint32(2 ** 31 - 1 - 65_535))]));
-      line.pump(() => repeat(5, () => askLarge(line.nextStream())), 2);
+      line.pump(() => repeat(5, () => askLarge(line.nextStream(3))), 2);
     },
   },
   connections: { connections: 5000, raw: true, again: true, take: (line) => line.write(preface) },

@@ -20,10 +20,10 @@ const doors: Record<string, string[]> = { 'client/connect.ts': ['server/driver/t
 
 /** Which files may import each foreign package. */
 const packages: Record<string, string[]> = {
-  '@grpc/grpc-js': ['client/channel.ts', 'client/grpc-rpc.ts', 'server/dispatch.ts', 'server/listen.ts'],
+  '@grpc/grpc-js': ['client/channel.ts', 'client/grpc-rpc.ts', 'server/dispatch.ts', 'server/health.ts', 'server/limits/grpc-library.ts', 'server/listen.ts'],
   '@grpc/proto-loader': ['server/services.ts'],
   '@grpc/reflection': ['server/services.ts'],
-  'grpc-health-check': ['server/services.ts'],
+  'grpc-health-check': ['server/health.ts'],
   'fast-xml-parser': ['shared/definition/xml/read.ts'],
   execa: ['server/host/command.ts', 'server/notify.ts'],
   'ipaddr.js': ['shared/address.ts'],
