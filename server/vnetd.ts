@@ -19,7 +19,7 @@ import { clearStaleSocket, openListeners } from './listen.js';
 import { nodeFinding, warnOfNode } from './limits/node-release.js';
 import { createCallMetrics } from './metrics/call-metrics.js';
 import { openCollection } from './metrics/collect.js';
-import { openMetrics } from './metrics/listen.js';
+import { openMetrics, type MetricsDoor } from './metrics/listen.js';
 import { notifySystemd } from './notify.js';
 import { createServices } from './services.js';
 import { Stopping } from './stopping.js';
@@ -78,6 +78,7 @@ async function serve(config: Config): Promise<number> {
   const stopping = new Stopping();
   process.on('SIGHUP', () => log.info({}, 'SIGHUP: there is nothing to read again; restart to read the configuration'));
   let opened: EmbeddedDriver | undefined;
+  let metrics: MetricsDoor | undefined;
   try {
     const { driver } = opened = await openDriver(config, log);
     const connections = new Connections();
@@ -88,9 +89,9 @@ async function serve(config: Config): Promise<number> {
     const health = new Health();
     const callMetrics = createCallMetrics();
     const calls = new Calls({ driverFor: () => driver, observers: [guard.calls, createCallLog(log), callMetrics], log, stopping, limits: guard.calls });
-    const listeners = await openListeners(config, connections, createServices(calls, connections, health), log, guard);
     const collect = openCollection({ connections, guard, driver, journal: () => driver.figures(), kept: callMetrics.metrics });
-    const metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
+    metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
+    const listeners = await openListeners(config, connections, createServices(calls, connections, health), log, guard);
     health.follow(opened.lacks, log);
     await notifySystemd('--ready', `--status=serving ${listeners.length} sockets`);
     log.info({ version, driver: config.driver }, 'ready');
@@ -100,12 +101,12 @@ async function serve(config: Config): Promise<number> {
     health.stop();
     stopping.begin();
     await Promise.all(listeners.map((listener) => listener.close(graceMs, stopping.idle())));
-    await metrics.close();
     return 0;
   } catch (error) {
     log.error({ err: error, hint: hintFor(error) }, `cannot serve: ${(error as Error).message}`);
     return 1;
   } finally {
+    await metrics?.close();
     await opened?.close();
   }
 }
