@@ -49,7 +49,7 @@ ca = "${pki}/ca.pem"
 [log]
 level = "debug"
 `);
-  const daemon = await startDaemon(['--root', folder.path, '--driver', driver, '--config', config], command);
+  const daemon = await startDaemon(['--root', folder.path, '--driver', driver, '--config', config], command, 30_000);
   const { unix = '', readonly = '', tcp = '', tls = '' } = daemon.uris;
   return {
     daemon, root: folder.path, pki,

@@ -30,12 +30,12 @@ const flood = (each, first = Buffer.concat([preface, ask(1)])) => (line) => {
 const repeat = (count, each) => Buffer.concat(Array.from({ length: count }, (_, i) => each(i)));
 
 export const attacks = {
-  silent: { connections: 300, raw: true, take: () => undefined },
-  'preface-only': { connections: 100, take: (line) => line.write(preface) },
-  'half-hello': { connections: 100, raw: true, take: (line) => line.write(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])) },
-  'headers-only': { connections: 50, take: (line) => line.write(Buffer.concat([preface, ask(1), open(3, lookup)])) },
+  silent: { connections: 100, raw: true, take: () => undefined },
+  'preface-only': { connections: 80, take: (line) => line.write(preface) },
+  'half-hello': { connections: 80, raw: true, take: (line) => line.write(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])) },
+  'headers-only': { connections: 20, take: (line) => line.write(Buffer.concat([preface, ask(1), open(3, lookup)])) },
   'half-request': {
-    connections: 50, take: (line) => line.write(Buffer.concat([preface, ask(1), open(3, lookup), frame(types.data, 0, 3, message(Buffer.alloc(10), { claimed: 1000 }))])),
+    connections: 20, take: (line) => line.write(Buffer.concat([preface, ask(1), open(3, lookup), frame(types.data, 0, 3, message(Buffer.alloc(10), { claimed: 1000 }))])),
   },
   'one-byte-frames': {
     connections: 8,

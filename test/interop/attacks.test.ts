@@ -123,20 +123,20 @@ interface Lived {
 function liveHonestly(staying: string, coming: string): { end(): Promise<Lived> } {
   const lived: Lived = { ms: [], failures: [] };
   let over = false;
-  const timed = async (work: () => Promise<unknown>) => {
+  const timed = async (pauseMs: number, work: () => Promise<unknown>) => {
     const started = performance.now();
     await work().catch((error: unknown) => lived.failures.push(error));
     lived.ms.push(performance.now() - started);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, pauseMs));
   };
   const stays = (async () => {
     const connection: ConnectedDriver = await connect(staying);
-    while (!over) await timed(() => connection.driver.networkLookupByName({ name: 'default' }));
+    while (!over) await timed(10, () => connection.driver.networkLookupByName({ name: 'default' }));
     await connection.close();
   })();
   const comes = (async () => {
     while (!over) {
-      await timed(async () => {
+      await timed(50, async () => {
         const { driver, close } = await connect(coming);
         await driver.numOfNetworks({}).finally(close);
       });
