@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
 /**
  * Lives here: the daemon: its command line, its start and its end. Does not
  * know: networks.
