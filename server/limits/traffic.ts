@@ -200,7 +200,8 @@ export class Traffic {
 
   #measureUnsent(): number {
     this.#answered = 0;
-    this.unsent = 0;
+    // What native code has taken, and the kernel has not: with a wide window that is all of it.
+    this.unsent = (this.socket as Socket & { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize ?? 0;
     for (const { stream } of this.#open) this.unsent += stream.writableLength;
     return this.unsent;
   }

@@ -60,7 +60,11 @@ function begin() {
   let there = false;
   socket.once('close', () => { if (!there) result.failed += 1; });
   socket.once('close', () => { if (attack.again && performance.now() < until) setTimeout(begin, 5); });
-  if (attack.deaf) socket.pause();
+  // A socket that is not read does not tell of its end either: in the end the deaf listen, and hear of it.
+  if (attack.deaf) {
+    socket.pause();
+    setTimeout(() => socket.on('data', hear).resume(), until - performance.now() + Number(patience) * 600);
+  }
   else socket.on('data', (bytes) => hear(bytes));
 }
 

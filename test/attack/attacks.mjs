@@ -126,6 +126,6 @@ export const attacks = {
       line.pump(() => repeat(5, () => askLarge(line.nextStream(3))), 2);
     },
   },
-  connections: { connections: 5000, raw: true, again: true, take: (line) => line.write(preface) },
+  connections: { connections: 5000, raw: true, again: true, take: () => undefined },
   'bad-frames': { connections: 20, again: true, take: (line) => line.write(Buffer.concat([preface, randomBytes(4096)])) },
 };
