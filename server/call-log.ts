@@ -10,9 +10,9 @@ import type { Log } from './log.js';
 /** Logs every call when it has ended: those that change something as `info`, others as `debug`. */
 export function createCallLog(log: Log): CallObserver {
   return {
-    ended({ procedure, connection, identity, id }, { ms, error }) {
+    ended({ procedure, connection, identity, id, requestId }, { ms, error }) {
       const level = changes(procedure) ? 'info' : 'debug';
-      const fields = { procedure: procedure.name, who: identity.name, listener: connection.listener, connection: connection.id, call: id, ms: Math.round(ms * 10) / 10 };
+      const fields = { procedure: procedure.name, who: identity.name, listener: connection.listener, connection: connection.id, call: id, request: requestId, ms: Math.round(ms * 10) / 10 };
       if (error === undefined) log[level](fields, 'call done');
       else log[level]({ ...fields, code: errorCodeName(error.code), reason: error.message, ...causeOf(error) }, 'call failed');
     },

@@ -48,6 +48,8 @@ export interface Call {
   denied?: NetworkError;
   /** What names it in every line of the log. */
   id: string;
+  /** What its caller calls it. */
+  requestId?: string;
   /** Aborted when nobody waits for the answer any more. */
   signal: AbortSignal;
 }
@@ -85,6 +87,13 @@ export interface CallsOptions {
   stopping?: Stopping;
   /** Tells callers apart; unless given, by their connections. */
   identify?: Identify;
+  /** Bounds; absent: none. */
+  limits?: {
+    /** Before anything is done for a call. @throws {NetworkError} if it is one too many */
+    admit(call: Call): void;
+    /** Before an answer of so many bytes is sent. @throws {NetworkError} if that is too much */
+    answered(call: Call, bytes: number): void;
+  };
 }
 
 /** Answers calls. Whatever they end with is a NetworkError. */
@@ -115,7 +124,9 @@ export class Calls {
     return this.stopping.during(() => this.#observed(call, async (read, outcome) => {
       const { procedure } = call;
       const response = outcome.response = await this.#method(call)(read(request), call.signal) as object;
-      return encodeMessage(procedure.responseType, response);
+      const bytes = encodeMessage(procedure.responseType, response);
+      this.#options.limits?.answered(call, bytes.length);
+      return bytes;
     }));
   }
 
@@ -155,6 +166,7 @@ export class Calls {
     call.connection.inFlight += 1;
     for (const observer of observers) observer.begun?.(call);
     try {
+      this.#options.limits?.admit(call);
       // Before a byte of the request is read.
       if (call.denied !== undefined) throw call.denied;
       (this.#options.authorize ?? refuseChanges)(call);
@@ -183,6 +195,11 @@ export class Calls {
 /** A name for a call that no other has. */
 export function nameCall(): string {
   return randomUUID();
+}
+
+/** The name that a caller gives to a call, if it is one: up to 128 letters, digits and `._:/+=@-`. */
+export function parseRequestId(value: unknown): { requestId?: string } {
+  return typeof value === 'string' && /^[\w.:/+=@-]{1,128}$/.test(value) ? { requestId: value } : {};
 }
 
 /** The bytes of messages that go to several callers. */

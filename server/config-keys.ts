@@ -3,6 +3,7 @@
  * configuration it sets. Does not know: defaults, files.
  */
 import { patternProblem } from './identity/certificate-pattern.js';
+import { limitKeys } from './limits/limits.js';
 
 /** Says what is allowed instead of a value, or gives it in the form the daemon uses. */
 export type Check = (value: unknown) => { value: unknown } | { allowed: string };
@@ -39,6 +40,8 @@ export const keys: Record<string, Record<string, [field: string, check: Check]>>
   },
   dnsmasq: { user: ['user', account], resolv_conf: ['resolvConf', path] },
   firewall: { backend: ['backend', oneOf('auto', 'nftables', 'iptables', 'none')], accept_in_foreign: ['acceptInForeign', yesNo] },
+  limits: limitKeys,
+  metrics: { listen: ['listen', text], open_to_network: ['openToNetwork', yesNo] },
   log: { level: ['level', oneOf('debug', 'info', 'warn', 'error')] },
   audit: { file: ['file', pathOrNone], required: ['required', yesNo] },
 };

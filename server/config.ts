@@ -7,6 +7,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { keys } from './config-keys.js';
+import { usualLimits, type Limits } from './limits/limits.js';
+import type { MetricsConfig } from './metrics/listen.js';
 
 /** How the daemon is set up. */
 export interface Config {
@@ -55,6 +57,9 @@ export interface Config {
     /** Let networks pass in other programs' firewalls that have a place for it. */
     acceptInForeign: boolean;
   };
+  /** How much callers may ask. */
+  limits: Limits;
+  metrics: MetricsConfig;
   log: { level: 'debug' | 'info' | 'warn' | 'error' };
   audit: {
     /** Where it is kept; empty: in the log. */
@@ -101,6 +106,8 @@ export function defaultConfig(root: string): Config {
     },
     dnsmasq: { user: '', resolvConf: '/etc/resolv.conf' },
     firewall: { backend: 'auto', acceptInForeign: false },
+    limits: { ...usualLimits },
+    metrics: { listen: '', openToNetwork: false },
     log: { level: 'info' },
     audit: { file: '', required: false },
   };

@@ -7,7 +7,7 @@ import {
 } from '@grpc/grpc-js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import { detailTrailer, encodeError } from '../shared/status.js';
-import { nameCall, procedures, type Call, type Calls, type ServedProcedure } from './calls.js';
+import { nameCall, parseRequestId, procedures, type Call, type Calls, type ServedProcedure } from './calls.js';
 import type { Connection, Connections } from './connections.js';
 import { pour } from './stream.js';
 
@@ -43,7 +43,8 @@ export function createDispatch(calls: Calls, connections: Connections): Dispatch
 function arrived(calls: Calls, procedure: ServedProcedure, connections: Connections, call: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>): Call {
   const over = new AbortController();
   call.once('cancelled', () => over.abort());
-  return { ...callerOf(calls, connections, call), procedure, id: nameCall(), signal: over.signal };
+  const [requestId] = call.metadata.get('x-request-id');
+  return { ...callerOf(calls, connections, call), procedure, id: nameCall(), ...parseRequestId(requestId), signal: over.signal };
 }
 
 /** Who makes a call, or the calls of a session. */
@@ -62,25 +63,29 @@ function connectionOf(connections: Connections, call: { getPeer(): string }): Co
 }
 
 async function answer(calls: Calls, arrive: () => Call, request: Buffer, respond: sendUnaryData<Buffer>): Promise<void> {
+  let call: Call | undefined;
   try {
-    respond(null, asBuffer(await calls.answer(arrive(), request)));
+    call = arrive();
+    respond(null, asBuffer(await calls.answer(call, request)));
   } catch (error) {
-    respond(statusOf(error as NetworkError));
+    respond(statusOf(error as NetworkError, call));
   }
 }
 
 async function answerStream(calls: Calls, arrive: () => Call, stream: ServerWritableStream<Buffer, Buffer>): Promise<void> {
+  let call: Call | undefined;
   try {
-    await calls.stream(arrive(), stream.request, (messages, over) => pour(messages, asBuffer, stream, over));
+    call = arrive();
+    await calls.stream(call, stream.request, (messages, over) => pour(messages, asBuffer, stream, over));
     stream.end();
   } catch (error) {
-    if (!stream.cancelled) stream.emit('error', statusOf(error as NetworkError));
+    if (!stream.cancelled) stream.emit('error', statusOf(error as NetworkError, call));
   }
 }
 
 /** An error as grpc-js sends it. */
-export function statusOf(refusal: NetworkError): { code: number; details: string; metadata: Metadata } {
-  const { status, message, detail } = encodeError(refusal);
+export function statusOf(refusal: NetworkError, call?: Call): { code: number; details: string; metadata: Metadata } {
+  const { status, message, detail } = encodeError(refusal, call);
   const metadata = new Metadata();
   metadata.set(detailTrailer, Buffer.from(detail));
   return { code: status, details: message, metadata };

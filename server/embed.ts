@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { defaultConfig, type Config } from './config.js';
 import { prepareFolder } from './files.js';
 import { openFileStore } from './driver/file-store.js';
-import type { LocalNetworkDriver } from './driver/local-driver.js';
 import { openHostDriver } from './driver/host-driver.js';
+import type { LocalNetworkDriver } from './driver/local-driver.js';
 import { openLinuxHost } from './host/linux.js';
 import { openLock } from './lock.js';
 import { silentLog, type Log } from './log.js';
@@ -15,6 +15,8 @@ import { silentLog, type Log } from './log.js';
 /** The host driver, open. */
 export interface EmbeddedDriver {
   driver: LocalNetworkDriver;
+  /** What the host lacks now, each a sentence that says what to do. */
+  lacks(): Promise<readonly string[]>;
   /** Lets go of the folders. The networks stay. */
   close(): Promise<void>;
 }
@@ -44,7 +46,7 @@ export async function openConfiguredDriver(config: Config, log: Log): Promise<Em
     log.info({ summary }, 'host');
     for (const sentence of missing) log.warn({}, sentence);
     const driver = await openHostDriver(host, store, log);
-    return { driver, close: async () => { await host.close(); await lock.close(); } };
+    return { driver, lacks: async () => (await host.probe()).missing, close: async () => { await host.close(); await lock.close(); } };
   } catch (error) {
     await lock.close();
     throw error;

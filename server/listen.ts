@@ -6,6 +6,7 @@
  * way in can be counted, limited and asked who is there in one place.
  */
 import { chmod, chown, lstat, mkdir, unlink } from 'node:fs/promises';
+import type { ServerHttp2Session } from 'node:http2';
 import { connect, createServer, type ListenOptions, type Server as SocketServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -13,6 +14,8 @@ import { groupId } from './accounts.js';
 import type { Config } from './config.js';
 import type { Connection, Connections, ListenerKind } from './connections.js';
 import { openUnixPeers, type UnixPeers } from './identity/unix-peers.js';
+import { httpServerOf, setHttpOptions } from './limits/grpc-library.js';
+import { openGuard, type Guard } from './limits/guard.js';
 import type { Log } from './log.js';
 import type { Reloads } from './reload.js';
 import { openTlsDoor } from './tls.js';
@@ -46,13 +49,18 @@ const lastWordsMs = 500;
 /** Puts the services on a server. */
 export type Furnish = (server: Server) => void;
 
-/** Opens every way in that the configuration asks for, or none. */
-export async function openListeners(config: Config, connections: Connections, furnish: Furnish, reloads: Reloads, log: Log): Promise<Listener[]> {
+/**
+ * Opens every way in that the configuration asks for, or none.
+ *
+ * @param guard keeps the limits; absent: those of the configuration
+ */
+export async function openListeners(config: Config, connections: Connections, furnish: Furnish, reloads: Reloads, log: Log, guard?: Guard): Promise<Listener[]> {
+  const limits = guard ?? await openGuard(config.limits, log);
   const listeners: Listener[] = [];
   const peers = await openUnixPeers(config.unix.peerCredentials, log);
   try {
     for (const door of await doors(config, peers, reloads, log)) {
-      const listener = await openDoor(door, connections, furnish, log);
+      const listener = await openDoor(door, connections, furnish, log, limits);
       log.info({ uri: listener.uri }, 'listening');
       listeners.push(listener);
     }
@@ -103,7 +111,7 @@ async function giveToGroup(path: string, group: string, log: Log): Promise<void>
 }
 
 /** Removes a socket that nobody listens on. @throws Error if somebody does, or it is no socket */
-async function clearStaleSocket(path: string): Promise<void> {
+export async function clearStaleSocket(path: string): Promise<void> {
   const info = await lstat(path).catch(() => undefined);
   if (info === undefined) return;
   if (!info.isSocket()) throw new Error(`${path} exists and is no socket: it is left alone`);
@@ -124,25 +132,36 @@ function netUri(kind: 'tcp' | 'tls', address: string): (port: number) => string 
   return (port) => `vnet+${kind}://${address.includes(':') ? `[${address}]` : address}:${port}/system`;
 }
 
-async function openDoor(door: Door, connections: Connections, furnish: Furnish, log: Log): Promise<Listener> {
+async function openDoor(door: Door, connections: Connections, furnish: Furnish, log: Log, guard: Guard): Promise<Listener> {
+  const { limits } = guard;
   const server = new Server({
     'grpc.keepalive_time_ms': 20_000,
     'grpc.keepalive_timeout_ms': 10_000,
-    'grpc.max_receive_message_length': 4 * 1024 * 1024,
+    'grpc.max_receive_message_length': door.kind === 'unix-readonly' ? limits.readonlyMessageBytes : limits.messageBytes,
+    // Calls beyond the limit are to be refused by name; some more for what is no call of the driver.
+    'grpc.max_concurrent_streams': limits.callsPerConnection + 64,
     'grpc.enable_channelz': 0,
   });
+  setHttpOptions(server, limits);
   furnish(server);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const http = httpServerOf(server);
   const sockets = new Set<Socket>();
   const accept = createServer({ noDelay: true, pauseOnConnect: door.kind !== 'tls' }, (socket) => {
+    if (!guard.admit(door.kind, socket)) return;
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     socket.on('error', (error) => log.debug({ err: error, listener: door.kind }, 'connection broke'));
     const connection = connections.add(door.kind, socket);
+    guard.watch(connection, socket);
     door.admit(socket, connection).then((inner) => {
-      if (inner.destroyed) return;
+      if (inner.destroyed || !guard.identified(connection)) return;
       connections.mark(connection, inner);
+      const follow = (session: ServerHttp2Session) => guard.follow(connection, session);
+      // It is made at once, or not at all.
+      http.once('session', follow);
       injector.injectConnection(inner);
+      http.off('session', follow);
       // What was held back until it was known who is there.
       if (door.kind !== 'tls') inner.resume();
     }, (error: unknown) => {

@@ -6,12 +6,10 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
-import { AdminDefinition } from '../shared/gen/vnet/v1/admin.js';
-import { NetworkDriverDefinition } from '../shared/gen/vnet/v1/network_driver.js';
 import type { Calls } from './calls.js';
 import type { Connections } from './connections.js';
 import { createDispatch } from './dispatch.js';
+import { Health } from './health.js';
 import type { Furnish } from './listen.js';
 import { createSessions } from './session/attach.js';
 import { sessionLimits, type SessionLimits } from './session/limits.js';
@@ -21,8 +19,16 @@ const protocol = [
   'vnet/v1/network_driver.proto', 'vnet/v1/admin.proto', 'vnet/v1/session.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto',
 ];
 
+/** What services may be given. */
+export interface ServiceOptions {
+  /** What one session may ask. */
+  limits?: SessionLimits;
+  /** Tells how the daemon is. */
+  health?: Health;
+}
+
 /** What to put on each server: the driver, sessions, health, reflection. */
-export function createServices(calls: Calls, connections: Connections, limits: SessionLimits = sessionLimits): Furnish {
+export function createServices(calls: Calls, connections: Connections, { limits = sessionLimits, health = new Health() }: ServiceOptions = {}): Furnish {
   const reflection = new ReflectionService(loadProtocol());
   return (server) => {
     const { definition, implementation } = createDispatch(calls, connections);
@@ -30,7 +36,7 @@ export function createServices(calls: Calls, connections: Connections, limits: S
     const sessions = createSessions(calls, connections, limits);
     server.addService(sessions.definition, sessions.implementation);
     reflection.addToServer(server);
-    new HealthImplementation({ '': 'SERVING', [NetworkDriverDefinition.fullName]: 'SERVING', [AdminDefinition.fullName]: 'SERVING' }).addToServer(server);
+    health.addTo(server);
   };
 }
 

@@ -17,9 +17,6 @@ import type { Log } from './log.js';
 import { renderRefusal } from './identity/refusal.js';
 import type { Reloads } from './reload.js';
 
-/** How long a client may take for its part of the handshake, in milliseconds. */
-const handshakeTimeoutMs = 5_000;
-
 /** How often it is looked whether a certificate in use has expired, in milliseconds. */
 const lookMs = 30_000;
 
@@ -55,7 +52,7 @@ export async function openTlsDoor(tls: Config['tls'], reloads: Reloads, log: Log
   for (const problem of files.untimely) log.warn({}, `TLS: ${problem}: clients are refused until it is replaced`);
   const server = createServer({
     // Node only tells why a client is refused where it is left to us to refuse it.
-    ...contextOf(tls, files), ALPNProtocols: ['h2'], handshakeTimeout: handshakeTimeoutMs, requestCert: true, rejectUnauthorized: false,
+    ...contextOf(tls, files), ALPNProtocols: ['h2'], requestCert: true, rejectUnauthorized: false,
   });
   const inside = new Map<Connection, X509Certificate | undefined>();
   let admission = admissionOf(tls, files);

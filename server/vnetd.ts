@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=4
 /**
  * Lives here: the daemon: its command line, its start and its end. Does not
  * know: networks.
@@ -21,7 +21,13 @@ import { openTestDriver } from './driver/test-driver.js';
 import { createIdentify } from './identity/identify.js';
 import { readTlsFiles } from './identity/tls-files.js';
 import { openTokens } from './identity/tokens.js';
-import { openListeners } from './listen.js';
+import { Health } from './health.js';
+import { openGuard } from './limits/guard.js';
+import { clearStaleSocket, openListeners } from './listen.js';
+import { nodeFinding, warnOfNode } from './limits/node-release.js';
+import { createCallMetrics } from './metrics/call-metrics.js';
+import { openCollection } from './metrics/collect.js';
+import { openMetrics, type MetricsDoor } from './metrics/listen.js';
 import { notifySystemd } from './notify.js';
 import { Reloads } from './reload.js';
 import { createServices } from './services.js';
@@ -92,25 +98,36 @@ async function serve(config: Config, load: () => Promise<Config>, source: string
   const reloads = new Reloads(config, load, log);
   process.on('SIGHUP', () => void reloads.reload('SIGHUP'));
   let opened: EmbeddedDriver | undefined;
+  let metrics: MetricsDoor | undefined;
   try {
     const access = await openAccess(config, reloads);
     const { driver } = opened = await openDriver(config, log);
     const { audit, reopen } = openAudit(config.audit, (line) => { destination.write(`${line}\n`); }, { log, which: (handle) => driver.which(handle) });
     reloads.onReload({ name: 'the audit', paths: () => [], reload: async () => reopen() });
     const connections = new Connections();
+    const guard = await openGuard(config.limits, log);
+    const node = nodeFinding(process.version, config.tcp.enabled || config.tls.enabled);
+    warnOfNode(node, log);
+    driver.alsoFound.push(() => node);
+    const health = new Health();
+    const callMetrics = createCallMetrics();
     const identify = createIdentify(await openTokens(config, reloads, log));
     const calls = new Calls({
       authorize: (call) => access.authorize(call), driverFor: (call) => access.guard(driver, call),
       adminFor: (call) => adminFor(call, { connections, access, log }),
-      observers: [createCallLog(log), audit], log, stopping, identify,
+      observers: [guard.calls, createCallLog(log), audit, callMetrics], log, stopping, identify, limits: guard.calls,
     });
-    const listeners = await openListeners(config, connections, createServices(calls, connections), reloads, log);
+    const collect = openCollection({ connections, guard, driver, journal: () => driver.figures(), kept: callMetrics.metrics });
+    metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
+    const listeners = await openListeners(config, connections, createServices(calls, connections, { health }), reloads, log, guard);
     reloads.watch(source);
+    health.follow(opened.lacks, log);
     await notifySystemd('--ready', `--status=serving ${listeners.length} sockets`);
     log.info({ version, driver: config.driver }, 'ready');
     const signal = await ended;
     log.info({ signal }, 'stopping; networks stay up');
     await notifySystemd('STOPPING=1');
+    health.stop();
     stopping.begin();
     await Promise.all(listeners.map((listener) => listener.close(graceMs, stopping.idle())));
     return 0;
@@ -118,6 +135,7 @@ async function serve(config: Config, load: () => Promise<Config>, source: string
     log.error({ err: error, hint: hintFor(error) }, `cannot serve: ${(error as Error).message}`);
     return 1;
   } finally {
+    await metrics?.close();
     await opened?.close();
   }
 }
@@ -137,7 +155,7 @@ function hintFor(error: unknown): string | undefined {
 
 async function openDriver(config: Config, log: pino.Logger): Promise<EmbeddedDriver> {
   if (config.driver === 'host') return openConfiguredDriver(config, log);
-  return { driver: await openTestDriver(), close: async () => undefined };
+  return { driver: await openTestDriver(), lacks: async () => [], close: async () => undefined };
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {

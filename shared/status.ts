@@ -33,11 +33,17 @@ export interface WireError {
   detail: Uint8Array;
 }
 
-/** The wire form of an error. */
-export function encodeError(error: NetworkError): WireError {
+/**
+ * The wire form of an error.
+ *
+ * @param call what names the call that failed, in the daemon's log among others
+ */
+export function encodeError(error: NetworkError, call?: { id: string; requestId?: string }): WireError {
   const status = statusOf[error.code];
   const metadata: Record<string, string> = { code: String(error.code) };
   if (error.hint !== undefined) metadata['hint'] = error.hint;
+  if (call !== undefined) metadata['call'] = call.id;
+  if (call?.requestId !== undefined) metadata['request'] = call.requestId;
   const info = ErrorInfo.encode({ reason: errorCodeName(error.code), domain, metadata }).finish();
   const details = [{ typeUrl: 'type.googleapis.com/google.rpc.ErrorInfo', value: Buffer.from(info) }];
   if (error.problems.length > 0) {

@@ -40,7 +40,7 @@ export async function openSessionServer(
   const stopping = new Stopping();
   const connections = new Connections();
   const calls = new Calls({ driverFor: () => driver, observers: [], log: silentLog, stopping });
-  const services = furnish?.(calls, connections) ?? createServices(calls, connections, { ...sessionLimits, ...limits });
+  const services = furnish?.(calls, connections) ?? createServices(calls, connections, { limits: { ...sessionLimits, ...limits } });
   const config = defaultConfig(folder.path);
   const listeners = await openListeners(config, connections, services, new Reloads(config, async () => config, silentLog), silentLog);
   const stop = async () => {

@@ -15,11 +15,12 @@ const severities: Record<HostFinding['severity'], Severity> = { error: Severity.
  * stand, inactive ones as they would be started.
  *
  * @param records the networks to look at; what concerns the host is told in any case
+ * @param more what was found elsewhere, of no network
  */
-export async function diagnose(estate: Estate, records: readonly NetworkRecord[]): Promise<DiagnoseResponse> {
+export async function diagnose(estate: Estate, records: readonly NetworkRecord[], more: readonly HostFinding[] = []): Promise<DiagnoseResponse> {
   const found = await estate.host.diagnose(records.map((record) => planOf(record.current as IdentifiedDefinition)));
   const byUuid = new Map(records.map((record) => [record.uuid, record]));
-  const findings = found
+  const findings = [...found, ...more]
     // Nothing of an inactive network should stand.
     .filter(({ check, network }) => check !== 'standing' || network === undefined || byUuid.get(network)?.live !== undefined)
     .map((finding): Finding => {

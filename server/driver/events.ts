@@ -39,6 +39,17 @@ export interface JournalLimits {
 
 const usualLimits: JournalLimits = { kept: 8192, watchers: 1000 };
 
+/** A journal in numbers. */
+export interface JournalFigures {
+  /** How many events of each kind were recorded. */
+  byKind: Partial<Record<EventKind, number>>;
+  watchers: number;
+  /** How many events the slowest watcher is behind. */
+  lag: number;
+  /** How often a watcher was told that it missed something. */
+  resyncs: number;
+}
+
 /** What happened, in order. */
 export class Journal {
   /** Which run of the daemon numbers the events. */
@@ -47,6 +58,8 @@ export class Journal {
   private readonly watchers = new Set<Watcher>();
   private readonly limits: JournalLimits;
   private sequence = 0;
+  private readonly byKind: Partial<Record<EventKind, number>> = {};
+  private resyncs = 0;
 
   constructor(limits: Partial<JournalLimits> = {}) {
     this.limits = { ...usualLimits, ...limits };
@@ -55,9 +68,16 @@ export class Journal {
   /** Writes down that something happened, and tells whoever watches. */
   record(kind: EventKind, { name, uuid }: Network, extras: EventExtras = {}): void {
     this.sequence += 1;
+    this.byKind[kind] = (this.byKind[kind] ?? 0) + 1;
     const event = this.event(kind, this.sequence, { network: { name, uuid }, ...extras });
     this.ring[this.sequence % this.limits.kept] = event;
     for (const watcher of this.watchers) watcher.hear(event);
+  }
+
+  /** How it stands. */
+  figures(): JournalFigures {
+    const lag = Math.max(0, ...[...this.watchers].map(({ place }) => this.sequence - place));
+    return { byKind: { ...this.byKind }, watchers: this.watchers.size, lag, resyncs: this.resyncs };
   }
 
   /**
@@ -105,6 +125,7 @@ export class Journal {
   private next(watcher: Watcher): NetworkEvent | undefined {
     if (watcher.place < this.oldest - 1) {
       watcher.place = this.sequence;
+      this.resyncs += 1;
       return this.event(EventKind.RESYNC, this.sequence);
     }
     while (watcher.place < this.sequence) {

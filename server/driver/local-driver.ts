@@ -9,6 +9,8 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { ListAllNetworksRequest, Network, NetworkDriver, NetworkSummary } from '../../shared/gen/vnet/v1/network_driver.js';
 import { version } from '../../shared/version.js';
 import { diagnose } from './diagnosis.js';
+import type { JournalFigures } from './events.js';
+import type { HostFinding } from './host.js';
 import { listLeases, releaseLease } from './leases.js';
 import { create, define, setAutostart, start, stop, undefine, type Estate } from './lifecycle.js';
 import { getMetadata, setMetadata } from './metadata.js';
@@ -20,6 +22,8 @@ import { watchEvents } from './watching.js';
 
 /** A driver in this process. */
 export class LocalNetworkDriver implements NetworkDriver {
+  /** What else the doctor tells of: what this driver runs in. */
+  readonly alsoFound: (() => HostFinding)[] = [];
   private readonly xml = new WeakMap<NetworkDefinition, string>();
   private readonly ports: PortCalls;
 
@@ -29,6 +33,11 @@ export class LocalNetworkDriver implements NetworkDriver {
    */
   constructor(private readonly kind: 'host' | 'test', private readonly estate: Estate) {
     this.ports = openPortCalls(estate);
+  }
+
+  /** What happens to its networks, in numbers. */
+  figures(): JournalFigures {
+    return this.estate.journal.figures();
   }
 
   open: NetworkDriver['open'] = async ({ driver }) => {
@@ -146,7 +155,7 @@ export class LocalNetworkDriver implements NetworkDriver {
   networkListAllPorts: NetworkDriver['networkListAllPorts'] = (request) => this.ports.networkListAllPorts(request);
 
   diagnose: NetworkDriver['diagnose'] = async ({ network }) =>
-    diagnose(this.estate, network === undefined ? this.estate.register.list() : [this.find(network)]);
+    diagnose(this.estate, network === undefined ? this.estate.register.list() : [this.find(network)], this.alsoFound.map((find) => find()));
 
   /**
    * The network that a handle is about at this moment. A call that begins

@@ -7,8 +7,8 @@
 /** The most frames that one message of a session may hold; see session.proto. */
 export const framesInMessage = 1024;
 
-/** A message is closed when it has this many bytes: enough to be worth it, little enough to be on its way soon. */
-const messageBytes = 64 * 1024;
+/** A message is closed when it has this many bytes: enough to be worth it, little enough to be on its way soon, and below the limit of every socket. */
+const messageBytes = 32 * 1024;
 
 /** What a frame costs beside what it carries, in bytes. */
 const frameBytes = 64;

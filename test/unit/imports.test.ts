@@ -22,10 +22,12 @@ const doors: Record<string, string[]> = {
 
 /** Which files may import each foreign package. */
 const packages: Record<string, string[]> = {
-  '@grpc/grpc-js': ['client/channel.ts', 'client/grpc-rpc.ts', 'client/session.ts', 'server/dispatch.ts', 'server/listen.ts', 'server/session/attach.ts'],
+  '@grpc/grpc-js': [
+    'client/channel.ts', 'client/grpc-rpc.ts', 'client/session.ts', 'server/dispatch.ts', 'server/health.ts', 'server/limits/grpc-library.ts', 'server/listen.ts', 'server/session/attach.ts',
+  ],
   '@grpc/proto-loader': ['server/services.ts'],
   '@grpc/reflection': ['server/services.ts'],
-  'grpc-health-check': ['server/services.ts'],
+  'grpc-health-check': ['server/health.ts'],
   '@bufbuild/protobuf': ['shared/encode.ts'],
   'fast-xml-parser': ['shared/definition/xml/read.ts'],
   execa: ['client/program.ts', 'server/host/command.ts', 'server/notify.ts'],

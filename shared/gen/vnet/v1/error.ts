@@ -16,7 +16,10 @@ export const protobufFileName = "vnet/v1/error.proto";
  * On the wire a failed call carries a gRPC status and, in the trailer
  * grpc-status-details-bin, a google.rpc.Status whose google.rpc.ErrorInfo has
  * the name below (without ERROR_CODE_) as its reason and the number in
- * metadata["code"].
+ * metadata["code"]. metadata["hint"] says what to do about it, where that is
+ * known. metadata["call"] names the call in the daemon's log, and
+ * metadata["request"] is what the caller named it with the gRPC metadata
+ * x-request-id: up to 128 letters, digits and ._:/+=@-, else it is left out.
  */
 export enum ErrorCode {
   /** UNSPECIFIED - Never sent. */

@@ -1,0 +1,131 @@
+/**
+ * Lives here: every attack: what one connection of it sends. Does not know: how
+ * many there are, what becomes of them.
+ *
+ * `connections`: how many it uses. `raw`: what it says is no TLS. `take`: what
+ * it does with the socket once it is there; it may write as long as
+ * `line.write` says true: then the socket has room. `deaf`: it never reads.
+ */
+import { randomBytes } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
+import {
+  callHeaders, dataFrames, endStream, field, frame, message, newest, open, preface, remembered, settings, types, uint32,
+} from './wire.mjs';
+
+let bomb;
+
+const lookup = '/vnet.v1.NetworkDriver/NetworkLookupByName';
+const dump = '/vnet.v1.NetworkDriver/NetworkDumpXml';
+const watch = '/vnet.v1.NetworkDriver/WatchNetworkEvents';
+const ask = (stream, path = lookup, request = Buffer.alloc(0)) => Buffer.concat([open(stream, path), frame(types.data, endStream, stream, message(request))]);
+
+/** Asks for the network `large`, whose document has some hundred thousand bytes. */
+const askLarge = (stream) => ask(stream, dump, Buffer.concat([Buffer.from([0x0a, 7, 0x0a, 5]), Buffer.from('large')]));
+
+/** Sends the same again and again, as fast as it is taken, after a call as anybody makes it. */
+const flood = (each, first = Buffer.concat([preface, ask(1)])) => (line) => {
+  line.write(first);
+  line.pump(() => each(line));
+};
+const repeat = (count, each) => Buffer.concat(Array.from({ length: count }, (_, i) => each(i)));
+
+export const attacks = {
+  silent: { connections: 100, raw: true, take: () => undefined },
+  'preface-only': { connections: 80, take: (line) => line.write(preface) },
+  'half-hello': { connections: 80, raw: true, take: (line) => line.write(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])) },
+  'headers-only': { connections: 20, take: (line) => line.write(Buffer.concat([preface, ask(1), open(3, lookup)])) },
+  'half-request': {
+    connections: 20, take: (line) => line.write(Buffer.concat([preface, ask(1), open(3, lookup), frame(types.data, 0, 3, message(Buffer.alloc(10), { claimed: 1000 }))])),
+  },
+  'one-byte-frames': {
+    connections: 8,
+    take: (line) => {
+      line.write(Buffer.concat([preface, ask(1), open(3, '/vnet.v1.NetworkDriver/NetworkDefineXml'), frame(types.data, 0, 3, message(Buffer.alloc(0), { claimed: 1_000_000 }))]));
+      line.pump(() => repeat(1000, () => frame(types.data, 0, 3, Buffer.from('x'))));
+    },
+  },
+  'rapid-reset': {
+    connections: 4,
+    take: flood((line) => repeat(100, () => {
+      const stream = line.nextStream(3);
+      return Buffer.concat([ask(stream, watch), frame(types.reset, 0, stream, uint32(8))]);
+    })),
+  },
+  ping: { connections: 4, take: flood(() => repeat(100, () => frame(types.ping, 0, 0, Buffer.alloc(8)))) },
+  'ping-deaf': { connections: 4, deaf: true, take: flood(() => repeat(100, () => frame(types.ping, 0, 0, Buffer.alloc(8)))) },
+  settings: { connections: 4, take: flood(() => repeat(100, (i) => settings({ 4: 65_536 + i }))) },
+  continuation: {
+    connections: 4,
+    take: (line) => {
+      line.write(Buffer.concat([preface, ask(1), frame(types.headers, 0, 3, callHeaders(lookup))]));
+      line.pump(() => repeat(10, () => frame(types.continuation, 0, 3, field('x', 'y'.repeat(1000)))));
+    },
+  },
+  'empty-data': { connections: 4, take: flood(() => repeat(100, () => frame(types.data, 0, 3)), Buffer.concat([preface, ask(1), open(3, lookup)])) },
+  priority: { connections: 4, take: flood(() => repeat(100, () => frame(types.priority, 0, 1, Buffer.from([0, 0, 0, 0, 1])))) },
+  'unknown-frames': { connections: 4, take: flood(() => repeat(100, () => frame(0xbe, 0, 0, Buffer.alloc(100)))) },
+  'window-updates': { connections: 4, take: flood(() => repeat(100, () => frame(types.window, 0, 0, uint32(1)))) },
+  'window-overflow': { connections: 8, take: (line) => line.write(Buffer.concat([preface, ask(1), frame(types.window, 0, 0, uint32(2 ** 31 - 1))])) },
+  'header-bomb': {
+    connections: 4,
+    // One byte of each header makes 4,000.
+    take: (line) => {
+      line.write(Buffer.concat([preface, ask(1), open(3, lookup, remembered('x-bomb', 'b'.repeat(3900)))]));
+      line.pump(() => repeat(10, () => open(line.nextStream(5), lookup, ...Array.from({ length: 1000 }, () => newest))));
+    },
+  },
+  'many-headers': { connections: 4, take: flood((line) => repeat(10, () => open(line.nextStream(3), lookup, ...Array.from({ length: 500 }, (_, i) => field(`x-${i}`, 'y'))))) },
+  'huge-message': {
+    connections: 4,
+    take: flood((line) => repeat(10, () => {
+      const stream = line.nextStream(3);
+      return Buffer.concat([open(stream, lookup), frame(types.data, 0, stream, message(Buffer.alloc(1000), { claimed: 2 ** 32 - 1 }))]);
+    })),
+  },
+  'gzip-bomb': {
+    connections: 4,
+    take: (line) => {
+      bomb ??= gzipSync(Buffer.alloc(50_000_000));
+      line.write(preface);
+      line.write(Buffer.concat([open(1, lookup, field('grpc-encoding', 'gzip')), dataFrames(1, message(bomb, { compressed: 1 }), { end: true })]));
+      // And what is no gzip at all, and half of one.
+      line.write(Buffer.concat([open(3, lookup, field('grpc-encoding', 'gzip')), dataFrames(3, message(randomBytes(500), { compressed: 1 }), { end: true })]));
+      line.write(Buffer.concat([open(5, lookup, field('grpc-encoding', 'gzip')), dataFrames(5, message(bomb.subarray(0, 1000), { compressed: 1 }), { end: true })]));
+    },
+  },
+  'half-messages': {
+    connections: 4,
+    // Each in large pieces, none of them whole.
+    take: (line) => {
+      line.write(Buffer.concat([preface, ask(1)]));
+      const streams = Array.from({ length: 100 }, () => line.nextStream(3));
+      let round = 0;
+      line.write(repeat(streams.length, (i) => Buffer.concat([open(streams[i], lookup), frame(types.data, 0, streams[i], message(Buffer.alloc(0), { claimed: 1_900_000 }))])));
+      line.pump(() => dataFrames(streams[round++ % streams.length], Buffer.alloc(16_384)), 100 * 110);
+    },
+  },
+  'no-window': {
+    connections: 4, deaf: true,
+    // Answers without number, and no window to send them in.
+    take: (line) => {
+      line.write(Buffer.concat([preface, settings({ 4: 0 })]));
+      line.pump(() => repeat(5, () => askLarge(line.nextStream(3))), 2);
+    },
+  },
+  'many-answers': {
+    connections: 2, deaf: true,
+    take: (line) => {
+      line.write(Buffer.concat([preface, settings({ 4: 2 ** 31 - 1 }), frame(types.window, 0, 0, uint32(2 ** 31 - 1 - 65_535))]));
+      line.pump(() => repeat(5, () => askLarge(line.nextStream(3))), 100);
+    },
+  },
+  'no-reading': {
+    connections: 4, deaf: true,
+    take: (line) => {
+      line.write(Buffer.concat([preface, settings({ 4: 2 ** 31 - 1 }), frame(types.window, 0, 0, uint32(2 ** 31 - 1 - 65_535))]));
+      line.pump(() => repeat(5, () => askLarge(line.nextStream(3))), 2);
+    },
+  },
+  connections: { connections: 5000, raw: true, again: true, take: () => undefined },
+  'bad-frames': { connections: 20, again: true, take: (line) => line.write(Buffer.concat([preface, randomBytes(4096)])) },
+};
