@@ -43,6 +43,7 @@ export class Guard {
   readonly #watched = new Map<Connection, Watched>();
   readonly #admission: Admission;
   readonly #timer: NodeJS.Timeout;
+  #looked = performance.now();
 
   constructor(readonly limits: Limits, descriptors: number, private readonly log: Log) {
     this.refusals = new Refusals(log);
@@ -106,6 +107,10 @@ export class Guard {
   }
 
   #look(now: number): void {
+    const late = now - this.#looked > 3 * lookEveryMs;
+    this.#looked = now;
+    // The daemon itself was held up: what has arrived meanwhile is read first, so that nobody is blamed for its delay.
+    if (late) return;
     let unsent = 0;
     for (const watched of this.#watched.values()) {
       this.#lookAt(watched, now);

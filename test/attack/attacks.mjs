@@ -123,7 +123,7 @@ export const attacks = {
     connections: 4, deaf: true,
     take: (line) => {
       line.write(Buffer.concat([preface, settings({ 4: 2 ** 31 - 1 }), frame(types.window, 0, 0, uint32(2 ** 31 - 1 - 65_535))]));
-      line.pump(() => repeat(5, () => askLarge(line.nextStream(3))), 2);
+      line.pump(() => repeat(5, () => askLarge(line.nextStream(3))), 10);
     },
   },
   connections: { connections: 5000, raw: true, again: true, take: () => undefined },
