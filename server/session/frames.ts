@@ -28,9 +28,13 @@ export function broken(why: string): NetworkError {
 
 const complete = Buffer.alloc(0);
 
-/** How a call ends. */
-export function endFrame(call: number, error?: NetworkError, untouched = false): EndFrame {
-  return { call, status: error === undefined ? complete : encodeError(error).detail as Buffer, untouched };
+/**
+ * How a call ends.
+ *
+ * @param name what the daemon's log calls it
+ */
+export function endFrame(call: number, error?: NetworkError, untouched = false, name?: string): EndFrame {
+  return { call, status: error === undefined ? complete : encodeError(error, name === undefined ? undefined : { id: name }).detail as Buffer, untouched };
 }
 
 /** Field 1, with a length: `AttachRequest.frames`. */

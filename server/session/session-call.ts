@@ -4,7 +4,7 @@
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { CallFrame, ServerFrame } from '../../shared/gen/vnet/v1/session.js';
-import type { ServedProcedure } from '../calls.js';
+import { nameCall, type ServedProcedure } from '../calls.js';
 import { Credit } from './credit.js';
 import { endFrame } from './frames.js';
 import { borrowSignal, returnSignal } from './signals.js';
@@ -18,6 +18,8 @@ export type Ending = (call: SessionCall, frame: Partial<ServerFrame>, payload: n
 /** A call of a session. */
 export class SessionCall {
   readonly id: number;
+  /** What names it in every line of the log. */
+  readonly name = nameCall();
   readonly procedure: ServedProcedure;
   readonly request: Uint8Array;
   /** Of a stream of responses: how many the client wants. */
@@ -57,7 +59,7 @@ export class SessionCall {
 
   /** It failed. */
   fail(error: NetworkError): void {
-    this.#end({ end: endFrame(this.id, error, !this.begun) }, error.message.length);
+    this.#end({ end: endFrame(this.id, error, !this.begun, this.name) }, error.message.length);
   }
 
   /** Its stream of responses is complete. */

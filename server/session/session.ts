@@ -6,7 +6,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { CallFrame, ClientFrame, CreditFrame, ServerFrame } from '../../shared/gen/vnet/v1/session.js';
 import { Heartbeat } from '../../shared/session/heartbeat.js';
 import { Outbox } from '../../shared/session/outbox.js';
-import { nameCall, procedures as servedProcedures, stopped, type Call, type Calls } from '../calls.js';
+import { procedures as servedProcedures, stopped, type Call, type Calls } from '../calls.js';
 import { creditLimit } from './credit.js';
 import { broken, endFrame, readFrames } from './frames.js';
 import type { SessionLimits } from './limits.js';
@@ -201,8 +201,8 @@ export class Session {
   }
 
   /** A call as `Calls` sees it. @throws {NetworkError} if its caller is not who they were, or is there no more */
-  #arrived({ procedure, signal }: SessionCall): Call {
-    return { ...this.#caller(), procedure, id: nameCall(), signal };
+  #arrived({ name: id, procedure, signal }: SessionCall): Call {
+    return { ...this.#caller(), procedure, id, signal };
   }
 
   /** Whether the client has taken nothing for too long. */
