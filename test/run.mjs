@@ -17,8 +17,8 @@ const testPackages = {
   ...hostPackages, ping: 'iputils-ping', dig: 'bind9-dnsutils', tcpdump: 'tcpdump', openssl: 'openssl', ssh: 'openssh-client', xmllint: 'libxml2-utils', python3: 'python3', 'iptables-restore': 'iptables',
 };
 
-/** The folders of tests, and whether they need network namespaces. */
-const folders = { unit: false, conformance: false, interop: false, lab: true };
+/** The folders of tests: `plain` ones side by side; `alone`, since time is measured in them; in the `lab`, which has network namespaces. */
+const folders = { unit: 'plain', conformance: 'plain', interop: 'plain', attack: 'alone', lab: 'lab' };
 
 const vitest = [process.execPath, join(root, 'node_modules/vitest/vitest.mjs'), 'run', '--config', 'test/vitest.config.ts'];
 const enter = [process.execPath, join(root, 'test/lab/enter.mjs')];
@@ -40,12 +40,13 @@ if (!checkContract()) failed.push('contract');
 
 const totals = { passed: 0, failed: 0, skipped: 0 };
 const reports = mkdtempSync(join(tmpdir(), 'vnet-report-'));
-const inLab = wanted.filter((folder) => folders[folder]);
-const plain = wanted.filter((folder) => !folders[folder]);
+const [plain, alone, inLab] = ['plain', 'alone', 'lab'].map((kind) => wanted.filter((folder) => folders[folder] === kind));
 if (plain.length > 0) runTests('tests', [], plain);
+if (alone.length > 0) runTests('alone', [], alone, true);
 if (inLab.length > 0) {
   const check = spawnSync(enter[0], [...enter.slice(1), '--check'], { encoding: 'utf8' });
-  if (check.status === 0) runTests('lab', enter, inLab);
+  // A lab has one host: its files take turns.
+  if (check.status === 0) runTests('lab', enter, inLab, true);
   else notes.push(`lab tests are skipped: ${(check.stdout + check.stderr).trim()}`);
 }
 rmSync(reports, { recursive: true, force: true });
@@ -54,12 +55,11 @@ for (const part of failed) console.log(`FAILED: ${part}`);
 console.log(`${totals.passed} passed, ${totals.failed + (failed.includes('contract') ? 1 : 0)} failed, ${totals.skipped} skipped`);
 process.exit(failed.length === 0 ? 0 : 1);
 
-/** Runs vitest on folders, behind a command that enters a namespace if one is given. */
-function runTests(name, before, chosen) {
+/** Runs vitest on folders, behind a command that enters a namespace if one is given; file by file if they take turns. */
+function runTests(name, before, chosen, turns = false) {
   const report = join(reports, `${name}.json`);
   const [program, ...argv] = [...before, ...vitest, '--reporter=default', '--reporter=json', `--outputFile.json=${report}`,
-    // A lab has one host: its files take turns.
-    ...(before.length > 0 ? ['--no-file-parallelism'] : []), ...chosen.map((folder) => `test/${folder}/`)];
+    ...(turns ? ['--no-file-parallelism'] : []), ...chosen.map((folder) => `test/${folder}/`)];
   if (!run(program, argv)) failed.push(chosen.join(', '));
   const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(report, 'utf8'));
   totals.passed += numPassedTests;

@@ -71,7 +71,8 @@ class IptablesChecksums implements Checksums {
         await (known ? this.change(renderFill) : this.restore(renderFill(undefined)));
         this.made = true;
       } catch (error) {
-        await rm(this.mark, { force: true });
+        // It may have failed after its work.
+        await this.unmake().catch(() => rm(this.mark, { force: true }));
         this.made = false;
         if (!this.warned) this.log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the host has neither the kernel module act_csum and the program tc, nor xt_CHECKSUM and iptables');
         this.warned = true;
@@ -90,11 +91,15 @@ class IptablesChecksums implements Checksums {
   tidy(): Promise<void> {
     return this.serial(async () => {
       if (this.users.size > 0 || !await this.isMade()) return;
-      await this.change(renderEnd);
-      await rm(this.mark, { force: true });
+      await this.unmake();
       this.made = false;
-      await sweepTable(this.commands, 'ip mangle');
     });
+  }
+
+  private async unmake(): Promise<void> {
+    await this.change(renderEnd);
+    await rm(this.mark, { force: true });
+    await sweepTable(this.commands, 'ip mangle');
   }
 
   completes(): boolean {

@@ -2,7 +2,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Host } from '../../server/driver/host.js';
-import { CommandError, openCommands, type Commands } from '../../server/host/command.js';
+import { CommandError, openCommands, type Commands, type Tool } from '../../server/host/command.js';
 import type { LinuxHostOptions } from '../../server/host/linux.js';
 import { silentLog, type Log } from '../../server/log.js';
 import { until } from '../processes.js';
@@ -121,10 +121,14 @@ describe('DHCP answers', () => {
   }, 60_000);
 
   it('are what they are where neither is there, and a line says so', async () => {
-    host = await openLabHost(lab, { firewall: 'nftables', log, commands: { ...withoutTc, read: async (tool, argv) => {
-      if (tool === 'iptables-save') throw new CommandError(tool, 'there is none');
-      return withoutTc.read(tool, argv);
-    } } });
+    const refuse = (tool: Tool) => {
+      if (tool.startsWith('iptables')) throw new CommandError(tool, 'there is none');
+    };
+    host = await openLabHost(lab, { firewall: 'nftables', log, commands: {
+      ...withoutTc,
+      run: async (tool, argv, options) => { refuse(tool); await withoutTc.run(tool, argv, options); },
+      read: async (tool, argv) => { refuse(tool); return withoutTc.read(tool, argv); },
+    } });
     await Promise.all([host.bringUp(plan), host.bringUp(other)]);
     expect(warnings).toEqual([expect.stringContaining('act_csum')]);
     const guest = await lab.guest(plan.bridge, 'strict');

@@ -18,7 +18,7 @@ import { openServing, type Serving } from '../serving.js';
 const run = promisify(execFile);
 const seconds = Number(process.env['VNET_ATTACK_SECONDS'] ?? 1);
 const undefended = process.env['VNET_UNDEFENDED'] !== undefined;
-const program = new URL('../attack/attack.mjs', import.meta.url).pathname;
+const program = new URL('./attack.mjs', import.meta.url).pathname;
 
 /** So short that a test can wait for it, and not so small that an honest client meets it. */
 const limits = `[limits]
