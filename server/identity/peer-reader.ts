@@ -10,6 +10,7 @@
  */
 import type { ChildProcess, SendHandle } from 'node:child_process';
 import type { Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { startConversation } from '../host/command.js';
 
@@ -73,6 +74,7 @@ for (;;) {
 
 /** A socket whose other end is asked for. */
 interface Question {
+  socket: Socket;
   resolve(credentials: PeerCredentials): void;
   reject(error: Error): void;
 }
@@ -100,17 +102,22 @@ class Program implements PeerReader {
   #child: Promise<ChildProcess> | undefined;
   #started = -Infinity;
   #closed = false;
-  readonly #questions: Question[] = [];
+  readonly #waiting: Question[] = [];
+  /** The one that is asked: one at a time, so that each answer is its own, and a socket that closes meanwhile is not sent. */
+  #asked: Question | undefined;
+  #asking = false;
 
-  async read(socket: Socket): Promise<PeerCredentials> {
-    // The library would take the socket too, but then keeps a book about it in the server that accepted it.
-    return this.#ask(await this.#running(), socket);
+  read(socket: Socket): Promise<PeerCredentials> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ socket, resolve, reject });
+      if (!this.#asking) void this.#askAll();
+    });
   }
 
   /** Asks for the other end of the program's own standard input: this process. */
   async prove(): Promise<PeerCredentials> {
     const child = await this.#running();
-    return this.#ask(child, child.stdin as unknown as Socket);
+    return this.read(child.stdin as unknown as Socket);
   }
 
   close(): void {
@@ -118,33 +125,41 @@ class Program implements PeerReader {
     void this.#child?.then((child) => child.kill('SIGKILL'), () => undefined);
   }
 
-  #ask(child: ChildProcess, socket: Socket): Promise<PeerCredentials> {
-    const { _handle: handle } = socket as unknown as { _handle?: SendHandle | null };
-    return new Promise((resolve, reject) => {
-      if (handle === undefined || handle === null) {
-        reject(new Error('the connection has ended'));
-        return;
+  async #askAll(): Promise<void> {
+    this.#asking = true;
+    for (let question = this.#waiting.shift(); question !== undefined; question = this.#waiting.shift()) {
+      const { socket, resolve, reject } = question;
+      try {
+        resolve(await this.#ask(await this.#running(), socket));
+      } catch (error) {
+        reject(error as Error);
       }
-      // Answers come in the order of the questions: after one that never comes, none can be told apart.
+    }
+    this.#asking = false;
+  }
+
+  #ask(child: ChildProcess, socket: Socket): Promise<PeerCredentials> {
+    // The library would take the socket too, but then keeps a book about it in the server that accepted it.
+    const { _handle: handle } = socket as unknown as { _handle?: SendHandle | null };
+    if (handle === undefined || handle === null) return Promise.reject(new Error('the connection has ended'));
+    return new Promise<PeerCredentials>((resolve, reject) => {
+      this.#asked = { socket, resolve, reject };
       const timer = setTimeout(() => child.kill('SIGKILL'), patienceMs);
-      const settled = () => clearTimeout(timer);
-      this.#questions.push({
-        resolve: (credentials) => { settled(); resolve(credentials); },
-        reject: (error) => { settled(); reject(error); },
-      });
+      const settled = () => { clearTimeout(timer); this.#asked = undefined; };
+      this.#asked.resolve = (credentials) => { settled(); resolve(credentials); };
+      this.#asked.reject = (error) => { settled(); reject(error); };
       child.send({}, handle, (error) => { if (error !== null) child.kill('SIGKILL'); });
     });
   }
 
-  /** The program, started if it does not run. */
+  /** The program, started if it does not run: once a second at most. */
   async #running(): Promise<ChildProcess> {
-    if (this.#child === undefined) {
-      if (this.#closed) throw new Error('vnetd is stopping');
-      if (performance.now() - this.#started < pauseMs) throw new Error('the program that asks the kernel has just ended');
-      this.#started = performance.now();
-      this.#child = this.#start();
-      this.#child.catch(() => { this.#child = undefined; });
-    }
+    if (this.#child !== undefined) return this.#child;
+    await delay(Math.max(0, this.#started + pauseMs - performance.now()));
+    if (this.#closed) throw new Error('vnetd is stopping');
+    this.#started = performance.now();
+    this.#child = this.#start();
+    this.#child.catch(() => { this.#child = undefined; });
     return this.#child;
   }
 
@@ -152,15 +167,13 @@ class Program implements PeerReader {
     const child = await startConversation('perl', ['-e', script]);
     const over = (why: string) => {
       this.#child = undefined;
-      for (const { reject } of this.#questions.splice(0)) reject(new Error(why));
+      this.#asked?.reject(new Error(why));
     };
     child.on('error', (error) => over(error.message));
     child.once('exit', (code, signal) => over(`the program that asks the kernel ended with ${signal ?? code}`));
-    child.on('message', (answer: Partial<PeerCredentials>) => {
-      const question = this.#questions.shift();
-      const { pid, uid, gid } = answer;
-      if (pid === undefined || uid === undefined || gid === undefined) question?.reject(new Error('the kernel does not tell'));
-      else question?.resolve({ pid, uid, gid });
+    child.on('message', ({ pid, uid, gid }: Partial<PeerCredentials>) => {
+      if (pid === undefined || uid === undefined || gid === undefined) this.#asked?.reject(new Error('the kernel does not tell'));
+      else this.#asked?.resolve({ pid, uid, gid });
     });
     // It is no reason for this process to live on.
     child.unref();
