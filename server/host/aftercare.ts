@@ -9,6 +9,8 @@ import type { Log } from '../log.js';
 export interface Aftercare {
   /** A network has let go of something: looks in a while whether anything is needed by none. */
   due(): Promise<void>;
+  /** Something failed, and must leave nothing: looks now. What fails in it is logged. */
+  now(): Promise<void>;
   /** Looks now, if it was to look. */
   close(): Promise<void>;
 }
@@ -32,6 +34,7 @@ export function openAftercare(work: () => Promise<void>, lingerMs: number, log: 
       if (lingerMs === 0) return work();
       timer ??= setTimeout(() => void run(), lingerMs);
     },
+    now: run,
     close: async () => {
       if (timer !== undefined) await run();
       else await running;

@@ -157,7 +157,7 @@ class LinuxHost implements Host {
       await together(guarded, this.serve(plan, rendered, guarded, back), forwarding.hold(plan));
     } catch (error) {
       await back.go();
-      await this.aftercare.due().catch((other: unknown) => log.warn({ err: other }, 'the way back from a failed start left something'));
+      await this.aftercare.now();
       throw error;
     }
     watch.guard(plan);
