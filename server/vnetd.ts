@@ -8,33 +8,13 @@ import { parseArgs } from 'node:util';
 import { pino } from 'pino';
 import { NetworkError } from '../shared/errors.js';
 import { version } from '../shared/version.js';
-import { accessFile, openAccess } from './access/access.js';
-import { adminFor } from './access/admin.js';
-import { openAudit } from './access/audit.js';
+import { accessFile } from './access/access.js';
 import { loadTable } from './access/table.js';
 import { ConfigError, foldersBelow, loadConfig, type Config } from './config.js';
-import { createCallLog } from './call-log.js';
-import { Calls } from './calls.js';
-import { Connections } from './connections.js';
-import { openConfiguredDriver, type EmbeddedDriver } from './embed.js';
-import { openTestDriver } from './driver/test-driver.js';
-import { createIdentify } from './identity/identify.js';
 import { readTlsFiles } from './identity/tls-files.js';
-import { openTokens } from './identity/tokens.js';
-import { Health } from './health.js';
-import { openGuard } from './limits/guard.js';
-import { clearStaleSocket, openListeners } from './listen.js';
-import { nodeFinding, warnOfNode } from './limits/node-release.js';
-import { createCallMetrics } from './metrics/call-metrics.js';
-import { openCollection } from './metrics/collect.js';
-import { openMetrics, type MetricsDoor } from './metrics/listen.js';
+import { openDaemon, type Daemon } from './daemon.js';
 import { notifySystemd } from './notify.js';
 import { Reloads } from './reload.js';
-import { createServices } from './services.js';
-import { Stopping } from './stopping.js';
-
-/** How long calls in flight may take to end when the daemon stops, in milliseconds. */
-const graceMs = 10_000;
 
 const help = `vnetd ${version}: serves the virtual networks of this host
 
@@ -94,48 +74,23 @@ async function serve(config: Config, load: () => Promise<Config>, source: string
   const destination = pino.destination({ fd: 2, sync: true });
   const log = pino({ level: config.log.level, base: null }, destination);
   const ended = nextSignal();
-  const stopping = new Stopping();
   const reloads = new Reloads(config, load, log);
   process.on('SIGHUP', () => void reloads.reload('SIGHUP'));
-  let opened: EmbeddedDriver | undefined;
-  let metrics: MetricsDoor | undefined;
+  let opened: Daemon | undefined;
   try {
-    const access = await openAccess(config, reloads);
-    const { driver } = opened = await openDriver(config, log);
-    const { audit, reopen } = openAudit(config.audit, (line) => { destination.write(`${line}\n`); }, { log, which: (handle) => driver.which(handle) });
-    reloads.onReload({ name: 'the audit', paths: () => [], reload: async () => reopen() });
-    const connections = new Connections();
-    const guard = await openGuard(config.limits, log);
-    const node = nodeFinding(process.version, config.tcp.enabled || config.tls.enabled);
-    warnOfNode(node, log);
-    driver.alsoFound.push(() => node);
-    const health = new Health();
-    const callMetrics = createCallMetrics();
-    const identify = createIdentify(await openTokens(config, reloads, log));
-    const calls = new Calls({
-      authorize: (call) => access.authorize(call), driverFor: (call) => access.guard(driver, call),
-      adminFor: (call) => adminFor(call, { connections, access, log }),
-      observers: [guard.calls, createCallLog(log), audit, callMetrics], log, stopping, identify, limits: guard.calls,
-    });
-    const collect = openCollection({ connections, guard, driver, journal: () => driver.figures(), kept: callMetrics.metrics });
-    metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
-    const listeners = await openListeners(config, connections, createServices(calls, connections, { health }), reloads, log, guard);
+    const daemon = opened = await openDaemon(config, { log, say: (line) => { destination.write(`${line}\n`); }, reloads });
     reloads.watch(source);
-    health.follow(opened.lacks, log);
-    await notifySystemd('--ready', `--status=serving ${listeners.length} sockets`);
+    await notifySystemd('--ready', `--status=serving ${daemon.sockets} sockets`);
     log.info({ version, driver: config.driver }, 'ready');
     const signal = await ended;
     log.info({ signal }, 'stopping; networks stay up');
     await notifySystemd('STOPPING=1');
-    health.stop();
-    stopping.begin();
-    await Promise.all(listeners.map((listener) => listener.close(graceMs, stopping.idle())));
+    await daemon.stop();
     return 0;
   } catch (error) {
     log.error({ err: error, hint: hintFor(error) }, `cannot serve: ${(error as Error).message}`);
     return 1;
   } finally {
-    await metrics?.close();
     await opened?.close();
   }
 }
@@ -151,11 +106,6 @@ function hintFor(error: unknown): string | undefined {
   const { code } = error as NodeJS.ErrnoException;
   return (code === 'EACCES' || code === 'EPERM') && process.getuid?.() !== 0
     ? 'run it as root, or give it a folder of its own with --root DIR; the host driver also needs the right to change networks' : undefined;
-}
-
-async function openDriver(config: Config, log: pino.Logger): Promise<EmbeddedDriver> {
-  if (config.driver === 'host') return openConfiguredDriver(config, log);
-  return { driver: await openTestDriver(), lacks: async () => [], close: async () => undefined };
 }
 
 function nextSignal(): Promise<NodeJS.Signals> {
