@@ -63,5 +63,7 @@ function identityOf({ kind, name, unix, certificate, token = '' }: Identity): Ca
 }
 
 function rightsOf({ entries }: Rights): Right[] {
-  return entries.map(({ permissions, networks = [] }) => ({ permissions: [...permissions], networks: networks.map(({ text }) => text) }));
+  const rights = entries.map(({ permissions, networks = [] }) => ({ permissions: [...permissions], networks: networks.map(({ text }) => text) }));
+  // Two entries may give the same.
+  return [...new Map(rights.map((right) => [JSON.stringify(right), right])).values()];
 }
