@@ -7,7 +7,8 @@
  * entry by entry.
  */
 import type { Identity, ListenerKind } from '../connections.js';
-import { fits, fitsAlternativeName, fitsSubject, type NamePattern, type PartPattern, type Pattern } from './pattern.js';
+import type { CertificatePattern } from '../identity/certificate-pattern.js';
+import { fits, type Pattern } from './pattern.js';
 import { shorthands, type Permission } from './permissions.js';
 
 /** Whom an entry is about: everything that is given must fit. */
@@ -15,9 +16,9 @@ export interface Who {
   users?: readonly string[];
   groups?: readonly string[];
   uids?: readonly number[];
-  subjects?: readonly (readonly PartPattern[])[];
-  alternativeNames?: readonly NamePattern[];
-  fingerprints?: readonly string[];
+  subjects?: readonly CertificatePattern[];
+  alternativeNames?: readonly CertificatePattern[];
+  fingerprints?: readonly CertificatePattern[];
   tokens?: readonly Pattern[];
   listeners?: readonly ListenerKind[];
   /** A socket's peer that cannot be told from others: the socket's mode has decided. */
@@ -39,9 +40,7 @@ export function isAbout(who: Who, identity: Identity, listener: ListenerKind): b
   return some(who.users, (user) => unix?.user === user)
     && some(who.groups, (group) => unix?.groups.includes(group) ?? false)
     && some(who.uids, (uid) => unix?.uid === uid)
-    && some(who.subjects, (subject) => certificate !== undefined && fitsSubject(subject, certificate.subject))
-    && some(who.alternativeNames, (name) => certificate?.alternativeNames.some((found) => fitsAlternativeName(name, found)) ?? false)
-    && some(who.fingerprints, (fingerprint) => certificate?.fingerprint === fingerprint)
+    && [who.subjects, who.alternativeNames, who.fingerprints].every((patterns) => some(patterns, (pattern) => certificate !== undefined && pattern.matches(certificate)))
     && some(who.tokens, (pattern) => token !== undefined && fits(pattern, token))
     && some(who.listeners, (one) => one === listener)
     && (who.nameless === undefined || identity.kind === 'socket');

@@ -6,7 +6,8 @@ import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { ConfigError, parseToml } from '../config.js';
 import type { ListenerKind } from '../connections.js';
-import { parseAlternativeName, parsePattern, parseSubject } from './pattern.js';
+import { parseAlternativeName, parseFingerprint, parseSubject } from '../identity/certificate-pattern.js';
+import { parsePattern } from './pattern.js';
 import { permissions as known, shorthands, type Permission } from './permissions.js';
 import type { Entry, Who } from './rights.js';
 
@@ -98,11 +99,7 @@ const readers: Record<string, Reader> = {
   }),
   subject: condition('subjects', (value) => texts(value).map(parseSubject)),
   alternative_name: condition('alternativeNames', (value) => texts(value).map(parseAlternativeName)),
-  fingerprint: condition('fingerprints', (value) => texts(value).map((text) => {
-    const digits = text.replaceAll(':', '').toLowerCase();
-    if (!/^[0-9a-f]{64}$/.test(digits)) throw new Error('it must be a SHA-256 fingerprint: 64 hexadecimal digits');
-    return digits;
-  })),
+  fingerprint: condition('fingerprints', (value) => texts(value).map(parseFingerprint)),
   token: condition('tokens', (value) => texts(value).map(parsePattern)),
   listener: condition('listeners', (value) => texts(value).map((text) => {
     const listener = listeners.find((one) => one === text);

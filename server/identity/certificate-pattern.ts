@@ -1,6 +1,6 @@
 /**
- * Lives here: patterns for certificates, as lists of who is let in have them.
- * Does not know: lists, what being let in allows.
+ * Lives here: patterns for certificates, as lists of who is let in and tables
+ * of who may what have them. Does not know: lists, tables.
  *
  *     CN=alice,O=Lab            the whole subject, part by part; * stands for any text within one value
  *     DNS:*.lab.example         an alternative name; * stands for any text between two dots
@@ -25,16 +25,27 @@ type PatternPart = readonly { type: string; value: Glob }[];
  * @throws Error that says what is wrong with it
  */
 export function parsePattern(text: string): CertificatePattern {
-  if (/\p{Cc}/u.test(text)) throw new Error('it must be on one line');
-  const [, kind, rest = ''] = /^(DNS|URI|IP|email|SHA256):(.*)$/is.exec(text) ?? [];
-  switch (kind?.toLowerCase()) {
-    case undefined: return parseSubject(text);
-    case 'sha256': return parseFingerprint(rest);
+  if (/^SHA256:/i.test(text)) return parseFingerprint(text.slice('SHA256:'.length));
+  return alternative.test(text) ? parseAlternativeName(text) : parseSubject(text);
+}
+
+const alternative = /^(DNS|URI|IP|email):(.*)$/is;
+
+/** Reads the pattern of an alternative name. @throws Error as parsePattern, and if it has no kind */
+export function parseAlternativeName(text: string): CertificatePattern {
+  requireLine(text);
+  const [, kind = '', rest = ''] = alternative.exec(text) ?? [];
+  switch (kind.toLowerCase()) {
     case 'dns': return parseAlternative('DNS:', rest.toLowerCase(), '.');
     case 'uri': return parseAlternative('URI:', rest, '/');
     case 'ip': return parseAlternative('IP:', rest.toLowerCase(), undefined);
-    default: return parseAlternative('email:', rest, '@');
+    case 'email': return parseAlternative('email:', rest, '@');
+    default: throw new Error(`'${text}' does not begin with DNS:, URI:, email: or IP:`);
   }
+}
+
+function requireLine(text: string): void {
+  if (/\p{Cc}/u.test(text)) throw new Error('it must be on one line');
 }
 
 /** Whether a text reads as a pattern; if not, why. */
@@ -47,7 +58,8 @@ export function patternProblem(text: string): string | undefined {
   }
 }
 
-function parseFingerprint(text: string): CertificatePattern {
+/** Reads a fingerprint. @throws Error if it is none */
+export function parseFingerprint(text: string): CertificatePattern {
   const digits = text.replaceAll(':', '').toLowerCase();
   if (!/^[0-9a-f]{64}$/.test(digits)) throw new Error('a SHA256 fingerprint has 64 hexadecimal digits');
   return { matches: ({ fingerprint }) => fingerprint === digits };
@@ -68,7 +80,9 @@ function parseAlternative(prefix: string, text: string, between: string | undefi
   };
 }
 
-function parseSubject(text: string): CertificatePattern {
+/** Reads the pattern of a whole subject. @throws Error as parsePattern */
+export function parseSubject(text: string): CertificatePattern {
+  requireLine(text);
   const parts = readParts(text);
   return {
     matches: ({ subject }) => subject.length === parts.length && (

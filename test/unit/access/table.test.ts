@@ -3,7 +3,8 @@ import { chmod, chown, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { fits, fitsAlternativeName, fitsSubject, parseAlternativeName, parsePattern, parseSubject } from '../../../server/access/pattern.js';
+import { fits, parsePattern } from '../../../server/access/pattern.js';
+import { parseAlternativeName, parseSubject } from '../../../server/identity/certificate-pattern.js';
 import { shorthands } from '../../../server/access/permissions.js';
 import { isAbout } from '../../../server/access/rights.js';
 import { loadTable, parseTable } from '../../../server/access/table.js';
@@ -52,12 +53,15 @@ describe('the pattern of a subject', () => {
     ['CN=alice', subject([['CN', 'alice']]), true],
     ['cn=alice,O=Lab', subject([['O', 'Lab']], [['CN', 'alice']]), true],
     ['CN=alice', subject([['O', 'Lab']], [['CN', 'alice']]), false],
-    ['CN=alice,O=Lab', subject([['CN', 'alice']], [['O', 'Lab']]), false],
+    // In either order; but in one.
+    ['CN=alice,O=Lab', subject([['CN', 'alice']], [['O', 'Lab']]), true],
+    ['CN=alice,O=Lab,C=AA', subject([['CN', 'alice']], [['C', 'AA']], [['O', 'Lab']]), false],
     ['CN=ci-*,O=Lab', subject([['O', 'Lab']], [['CN', 'ci-7']]), true],
     // T17: one value that looks like several parts stays one value.
     ['CN=bob,O=Lab', subject([['CN', 'bob,O=Lab']]), false],
     ['CN=alice', subject([['CN', 'bob,O=Lab\nCN=alice']]), false],
-    ['CN=*', subject([['CN', 'bob,O=Lab\nCN=alice']]), true],
+    ['CN=*', subject([['CN', 'bob,O=Lab\nCN=alice']]), false],
+    ['CN=*', subject([['CN', 'bob,O=Lab']]), true],
     ['CN=*,O=Lab', subject([['CN', 'bob,O=Lab']]), false],
     ['CN=alice', subject([['CN', 'bob']], [['CN', 'alice']]), false],
     ['CN=alice\\,O=Lab', subject([['CN', 'alice,O=Lab']]), true],
@@ -66,7 +70,7 @@ describe('the pattern of a subject', () => {
     ['CN=alice', subject([['CN', 'alice\0']]), false],
     ['CN=alice', subject(), false],
   ])('%j of %j: %j', (pattern, found, expected) => {
-    expect(fitsSubject(parseSubject(pattern), found)).toBe(expected);
+    expect(parseSubject(pattern).matches({ subject: found, alternativeNames: [], fingerprint: '' })).toBe(expected);
   });
 
   it.each([
@@ -74,7 +78,7 @@ describe('the pattern of a subject', () => {
     ['DNS:a.example', 'URI:a.example', false], ['URI:spiffe://lab/*', 'URI:spiffe://lab/x', true], ['URI:spiffe://lab/*', 'URI:spiffe://lab/x/y', false],
     ['email:*@lab.example', 'email:a@lab.example', true], ['email:*@lab.example', 'email:a@x@lab.example', false], ['IP:10.0.0.*', 'IP:10.0.0.7', true],
   ])('the alternative name %j of %j: %j', (pattern, name, expected) => {
-    expect(fitsAlternativeName(parseAlternativeName(pattern), name)).toBe(expected);
+    expect(parseAlternativeName(pattern).matches({ subject: [], alternativeNames: [name], fingerprint: '' })).toBe(expected);
   });
 });
 
@@ -131,8 +135,8 @@ networks = []
       'access.toml:5: an entry says whom it is about: user, group, uid, subject, alternative_name, fingerprint, token, listener, everyone',
       expect.stringMatching(/^access\.toml:6: unknown key 'usr'; known here: user, /),
       "access.toml:8: an entry needs 'rights'",
-      "access.toml:9: subject is \"alice\"; 'alice' is no TYPE=VALUE such as CN=alice",
-      'access.toml:10: fingerprint is "12"; it must be a SHA-256 fingerprint: 64 hexadecimal digits',
+      "access.toml:9: subject is \"alice\"; a subject reads as TYPE=VALUE,TYPE=VALUE, such as CN=alice,O=Lab",
+      'access.toml:10: fingerprint is "12"; a SHA256 fingerprint has 64 hexadecimal digits',
       'access.toml:11: uid is -1; it must be the number of an account, or a list of such',
       'access.toml:12: listener is "ssh"; it must be "unix", "unix-readonly", "tcp", "tls"',
       'access.toml:13: everyone is false; it must be true, or be left out',
