@@ -71,8 +71,9 @@ export async function openLab(): Promise<Lab> {
     if (failures.length > 0) throw new AggregateError(failures, 'the lab could not be closed in full');
   };
   try {
-    // What another test's programs left in the firewall is not this lab's.
+    // What another test's programs left in the firewall and the kernel is not this lab's.
     await runProgram('nft', ['flush', 'ruleset']);
+    for (const key of ['ipv4/ip_forward', 'ipv6/conf/all/forwarding']) await writeFile(`/proc/sys/net/${key}`, '0');
     // Who compares addresses before and after is not to meet one that the kernel is still trying.
     await writeFile('/proc/sys/net/ipv6/conf/default/accept_dad', '0');
     const namespace = async (name: 'outside' | 'elsewhere', uplink: 'up0' | 'up1') => {

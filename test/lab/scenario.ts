@@ -181,7 +181,8 @@ export function networkScenario(title: string, open: (lab: Lab) => Promise<Drive
       expect(await guests.second.reach(addresses.elsewhere.ipv4)).toMatchObject({ reached: true });
       for (const name of ['second', 'isolated', 'routed']) await side.stop(name);
       expect(await lab.host.exec('ip', '-o', 'link', 'show', 'type', 'bridge')).toBe('');
-      expect(await lab.host.exec('nft', 'list', 'tables')).toBe('');
+      // What networks share goes a moment after the last one.
+      await expect.poll(() => lab.host.exec('nft', 'list', 'tables'), { timeout: 10_000 }).toBe('');
       expect(await lab.host.exec('ss', '-lnup')).not.toContain('dnsmasq');
     });
   });
