@@ -18,8 +18,11 @@ export interface Warnings {
   close(): Promise<void>;
 }
 
-/** How long to wait for more networks that start. */
+/** How long to wait for more networks that start, in milliseconds. */
 const gatherMs = 300;
+
+/** How much longer than a look the rest after it is: while hundreds of networks start, the machine has better to do. */
+const restShare = 10;
 
 /** A network such as a host gets, to ask at the daemon's start. */
 const example: NetworkPlan = {
@@ -51,11 +54,22 @@ export function openWarnings(commands: Commands, log: Log, settled: readonly str
       }
     }
   };
+  let restUntilMs = -Infinity;
+  let busy = false;
+  const lookOnce = async () => {
+    const began = performance.now();
+    busy = true;
+    await look().catch((error: unknown) => log.debug({ err: error }, 'other programs\' firewall rules cannot be read'));
+    busy = false;
+    restUntilMs = performance.now() + restShare * (performance.now() - began);
+    if (waiting.size > 0) soon();
+  };
   const soon = () => {
+    if (busy) return;
     timer ??= setTimeout(() => {
       timer = undefined;
-      looking = looking.then(look).catch((error: unknown) => log.debug({ err: error }, 'other programs\' firewall rules cannot be read'));
-    }, gatherMs).unref();
+      looking = lookOnce();
+    }, Math.max(gatherMs, restUntilMs - performance.now())).unref();
   };
   soon();
   return {
