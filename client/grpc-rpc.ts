@@ -8,6 +8,7 @@ import { GrpcStatus } from '../shared/grpc-status.js';
 import { decodeError, detailTrailer } from '../shared/status.js';
 import { Unanswered, type Bytes, type Carrier } from './carrier.js';
 import type { Channel } from './channel.js';
+import { systemWords } from './system-words.js';
 
 /** Calls over a channel, one by one. A stream lives as long as the connection does, which the channel's keepalive finds out. */
 export function createUnaryCarrier(channel: Channel): Carrier {
@@ -107,14 +108,10 @@ function unreachable(details: string, place: string): Unanswered {
   return new Unanswered(message, left, { hint: hintFor(why, place) });
 }
 
-/** System errors in their own words, as strerror has them. */
+/** System errors in their own words. */
 function plain(why: string): string {
-  const words: Record<string, string> = {
-    ENOENT: 'No such file or directory', ECONNREFUSED: 'Connection refused', EACCES: 'Permission denied',
-    ECONNRESET: 'Connection reset by peer', EHOSTUNREACH: 'No route to host', ENOTFOUND: 'Name or service not known',
-  };
   const [code = ''] = /\bE[A-Z]{3,}\b/.exec(why) ?? [];
-  return words[code] ?? why;
+  return systemWords[code] ?? why;
 }
 
 function hintFor(why: string, place: string): string | undefined {

@@ -79,7 +79,7 @@ async function serve(config: Config, { log, say, reloads }: Surroundings, access
   const metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
   const listeners = await openListeners(config, connections, createServices(calls, connections, { health }), reloads, log, guard)
     .catch(async (error: unknown) => { await metrics?.close(); throw error; });
-  health.follow(opened.lacks, log);
+  health.follow(opened.missing, opened.lacks, log);
   return {
     sockets: listeners.length,
     stop: async () => {
@@ -96,5 +96,5 @@ async function serve(config: Config, { log, say, reloads }: Surroundings, access
 
 async function openDriver(config: Config, log: Log): Promise<EmbeddedDriver> {
   if (config.driver === 'host') return openConfiguredDriver(config, log);
-  return { driver: await openTestDriver(), lacks: async () => [], close: async () => undefined };
+  return { driver: await openTestDriver(), missing: [], lacks: async () => [], close: async () => undefined };
 }

@@ -15,6 +15,8 @@ import { silentLog, type Log } from './log.js';
 /** The host driver, open. */
 export interface EmbeddedDriver {
   driver: LocalNetworkDriver;
+  /** What it lacked when it was opened. */
+  missing: readonly string[];
   /** What the host lacks now, each a sentence that says what to do. */
   lacks(): Promise<readonly string[]>;
   /** Lets go of the folders. The networks stay. */
@@ -46,7 +48,7 @@ export async function openConfiguredDriver(config: Config, log: Log): Promise<Em
     log.info({ summary }, 'host');
     for (const sentence of missing) log.warn({}, sentence);
     const driver = await openHostDriver(host, store, log);
-    return { driver, lacks: async () => (await host.probe()).missing, close: async () => { await host.close(); await lock.close(); } };
+    return { driver, missing, lacks: async () => (await host.probe()).missing, close: async () => { await host.close(); await lock.close(); } };
   } catch (error) {
     await lock.close();
     throw error;

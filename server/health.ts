@@ -34,10 +34,11 @@ export class Health {
   /**
    * Follows how the driver is. While it lacks something it does not serve.
    *
+   * @param found what it lacked when it was opened, which the log has told
    * @param ask what it lacks, each a sentence
    * @returns ends it
    */
-  follow(ask: () => Promise<readonly string[]>, log: Log, everyMs = askEveryMs): () => void {
+  follow(found: readonly string[], ask: () => Promise<readonly string[]>, log: Log, everyMs = askEveryMs): () => void {
     const look = async () => {
       const lacks = await ask().catch((error: unknown) => [`it cannot be told how the driver is: ${(error as Error).message}`]);
       const before = this.#lacks;
@@ -46,7 +47,8 @@ export class Health {
       if (before.length > 0 && lacks.length === 0) log.info({}, 'health: nothing is lacking any more');
       this.#tell();
     };
-    void look();
+    this.#lacks = found;
+    this.#tell();
     const timer = setInterval(() => void look(), everyMs).unref();
     return () => clearInterval(timer);
   }

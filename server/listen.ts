@@ -66,6 +66,7 @@ export async function openListeners(config: Config, connections: Connections, fu
     }
   } catch (error) {
     await Promise.all(listeners.map((listener) => listener.close(0)));
+    peers.close();
     throw error;
   }
   return listeners;

@@ -10,6 +10,9 @@ import type { Call } from './call.js';
 export const formats = ['table', 'json', 'yaml', 'name', 'uuid'] as const;
 export type Format = (typeof formats)[number];
 
+/** Those that programs read, for commands whose answer is data. */
+export const dataFormats = ['json', 'yaml'] as const;
+
 /** What a word on the command line stands for; completion goes by it. */
 export type ArgumentKind = 'network' | 'port' | 'file' | 'shell' | 'command' | 'text';
 

@@ -1,9 +1,11 @@
 /**
  * Lives here: the table of every command and option of `vnet`. What a command
  * does is in the file its `run` loads, so that help and completion load none
- * of it. To add a command, add an entry here; nothing else lists commands.
+ * of it. To add a command, add an entry here, or in `daemon-commands.ts` if it is
+ * about a daemon and not its networks; nothing else lists commands.
  */
-import { formats, namesOf, type Argument, type Command, type Option } from './command.js';
+import { dataFormats, formats, namesOf, type Argument, type Command, type Option } from './command.js';
+import { daemonCommands } from './daemon-commands.js';
 
 /** The options that go with every command. */
 export const globalOptions = [
@@ -40,7 +42,6 @@ const listFilters: readonly Option[] = [
   { name: 'name', summary: 'list network names only' },
   { name: 'table', summary: 'list a table (default)' },
 ];
-const leaseFormats = ['json', 'yaml'] as const;
 
 const port: Argument = { name: 'port', kind: 'port', summary: 'port UUID, device, guest or MAC address' };
 const portFormats = ['json', 'yaml', 'uuid'] as const;
@@ -165,12 +166,12 @@ export const commands: readonly Command[] = [
   {
     name: 'leases', summary: 'list the DHCP leases of a network, times with zone',
     description: 'With --watch what happens to them is told afterwards, until Ctrl-C or --timeout ends it; with -o json only that, one record a line.',
-    arguments: [{ ...network, filter: { active: true } }], options: [mac, { name: 'watch', summary: 'go on telling what happens to leases' }], formats: leaseFormats,
+    arguments: [{ ...network, filter: { active: true } }], options: [mac, { name: 'watch', summary: 'go on telling what happens to leases' }], formats: dataFormats,
     run: async (call) => (await import('./leases.js')).runLeases(call),
   },
   {
     name: 'net-dhcp-leases', hidden: true, summary: 'list the DHCP leases of a network as virsh does',
-    arguments: [{ ...network, filter: { active: true } }], options: [mac], formats: leaseFormats,
+    arguments: [{ ...network, filter: { active: true } }], options: [mac], formats: dataFormats,
     run: async (call) => (await import('./leases.js')).runVirshLeases(call),
   },
   {
@@ -218,13 +219,13 @@ export const commands: readonly Command[] = [
     description: 'Looks at the host, and at one network or all: programs, rights, other programs\' firewall rules, ports, routes, limits. ' +
       'If no daemon answers, at what can be seen from here: the socket or the way there, who listens, the certificates of both ends, the clock. ' +
       'With -c vnet+tls://... also at a connection that works. Nothing is touched. Fails if anything is an error.',
-    arguments: [{ ...network, optional: true }], formats: leaseFormats,
+    arguments: [{ ...network, optional: true }], formats: dataFormats,
     run: async (call) => (await import('./doctor.js')).runDoctor(call),
   },
   {
     name: 'wait-lease', summary: 'wait until a guest has an address, and print it',
     description: 'It waits until there is one, or until --timeout ends it.',
-    arguments: [{ ...network, filter: { active: true } }, { name: 'mac', kind: 'text', summary: 'the guest\'s MAC address' }], formats: leaseFormats,
+    arguments: [{ ...network, filter: { active: true } }, { name: 'mac', kind: 'text', summary: 'the guest\'s MAC address' }], formats: dataFormats,
     run: async (call) => (await import('./watch.js')).runWaitLease(call),
   },
   {
@@ -272,77 +273,16 @@ export const commands: readonly Command[] = [
       { name: 'print', summary: 'print each definition in canonical form' },
       { name: 'strict', summary: 'refuse unknown elements and attributes' },
     ],
-    formats: leaseFormats,
+    formats: dataFormats,
     run: async (call) => (await import('./validate.js')).runValidate(call),
   },
+  ...daemonCommands,
   {
-    name: 'pki', summary: 'make certificates for vnet+tls: an authority, servers, clients',
-    description: 'init makes an authority in /etc/vnet/pki, or --dir; issue server HOST and issue client NAME make a folder each with all that the daemon, ' +
-      'or a client with ?pkipath=, wants; list shows what was issued; revoke NAME|SERIAL takes it back, and writes crl.pem. Needs openssl, and no daemon.',
-    arguments: [
-      { name: 'action', kind: 'text', choices: ['init', 'issue', 'list', 'revoke'], summary: 'init, issue, list or revoke' },
-      { name: 'words', kind: 'text', summary: 'issue: server or client, and its name; revoke: a name or serial', many: true, optional: true },
-    ],
-    options: [
-      { name: 'dir', value: 'DIR', summary: 'the authority\'s folder (default /etc/vnet/pki)' },
-      { name: 'name', value: 'NAME', summary: 'the authority\'s name (default "vnet CA")' },
-      { name: 'san', value: 'NAME[,NAME...]', summary: 'what else it is good for: host names, IP addresses' },
-      { name: 'days', value: 'N', summary: 'how long it holds (default: CA 3650, others 825)' },
-      { name: 'here', summary: 'put its files into the authority\'s own folder, for this host' },
-      { name: 'force', summary: 'replace files that are there' },
-    ],
-    formats: leaseFormats,
-    run: async (call) => (await import('./pki.js')).runPki(call),
-  },
-  {
-    name: 'proxy', summary: 'carry the daemon\'s socket over stdin and stdout, for vnet+ssh',
-    description: 'What vnet on another host runs here through ssh. --readonly takes the socket for reading only. Ends when either side does; ' +
-      'with -o json, why the daemon cannot be reached comes as JSON on standard error.',
-    options: [{ name: 'socket', value: 'PATH', summary: 'another socket than the daemon\'s default' }],
-    formats: ['json'], bare: true,
-    run: async (call) => (await import('./proxy.js')).runProxy(call),
-  },
-  {
-    name: 'token', summary: 'make, list and revoke tokens for this host\'s vnetd',
-    description: 'With a token a client without a certificate is known to vnetd, over TLS. ACTION is add, list or revoke. It works on the files of this host, ' +
-      'as root, and needs no daemon; a running one takes notice within two seconds. ' +
-      'add prints the token, once: keep it in a file that only its bearer reads, and name that with ?token-file=FILE or in VNET_TOKEN_FILE.',
-    arguments: [
-      { name: 'action', kind: 'text', summary: 'add, list or revoke' }, { name: 'name', kind: 'text', summary: 'what the token is called', optional: true },
-    ],
-    options: [
-      { name: 'expires', value: 'TIME', summary: 'how long a new token counts: 12h, 30d (default: until it is revoked)' },
-      { name: 'root', value: 'DIR', summary: 'the daemon\'s --root, if it was given one' },
-    ],
-    formats: leaseFormats,
-    run: async (call) => (await import('./token.js')).runToken(call),
-  },
-  {
-    name: 'whoami', summary: 'show who the daemon takes one for, and what one may do', formats: leaseFormats,
-    run: async (call) => (await import('./admin.js')).runWhoami(call),
-  },
-  {
-    name: 'admin clients', summary: 'list who is connected to the daemon', formats: leaseFormats,
-    run: async (call) => (await import('./admin.js')).runClients(call),
-  },
-  {
-    name: 'admin disconnect', summary: 'end a connection to the daemon', formats: leaseFormats,
-    description: 'What a call of it is doing to a network is done to its end. A client of vnet connects again by itself: to keep it out, take its rights.',
-    arguments: [{ name: 'id', kind: 'text', summary: 'its id, as vnet admin clients shows it' }],
-    run: async (call) => (await import('./admin.js')).runDisconnect(call),
-  },
-  {
-    name: 'admin log-level', summary: 'show how much the daemon logs, or let it log more or less', formats: leaseFormats,
-    description: 'Until it ends; then what its configuration says holds again.',
-    arguments: [{ name: 'level', kind: 'text', summary: 'debug, info, warn or error', optional: true }],
-    run: async (call) => (await import('./admin.js')).runLogLevel(call),
-  },
-  {
-    name: 'uri', summary: 'print the URI that vnet connects to', formats: leaseFormats,
+    name: 'uri', summary: 'print the URI that vnet connects to', formats: dataFormats,
     run: async (call) => (await import('./about.js')).runUri(call),
   },
   {
-    name: 'version', summary: 'print the versions of vnet and of the daemon', formats: leaseFormats,
+    name: 'version', summary: 'print the versions of vnet and of the daemon', formats: dataFormats,
     run: async (call) => (await import('./about.js')).runVersion(call),
   },
   {

@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { finished } from 'node:stream/promises';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { defaults } from '../../shared/uri.js';
+import { systemWords } from '../system-words.js';
 import type { Call } from './call.js';
 import { UsageError } from './failure.js';
 
@@ -41,11 +42,9 @@ function open(path: string): Promise<Socket> {
   });
 }
 
-const reasons: Record<string, string> = { ENOENT: 'No such file or directory', ECONNREFUSED: 'Connection refused', EACCES: 'Permission denied', ENOTSOCK: 'it is no socket' };
-
 function unreachable(path: string, { code = '', message }: NodeJS.ErrnoException): NetworkError {
   const hint = code === 'EACCES'
     ? 'only root and members of the group vnet may use this socket; --readonly uses the one for everyone'
     : 'is vnetd running there? start it with: systemctl start vnetd';
-  return new NetworkError(ErrorCode.RPC, `Failed to connect socket to '${path}': ${reasons[code] ?? message}`, { hint });
+  return new NetworkError(ErrorCode.RPC, `Failed to connect socket to '${path}': ${code === 'ENOTSOCK' ? 'it is no socket' : systemWords[code] ?? message}`, { hint });
 }
