@@ -3,6 +3,7 @@
  * answers, who is told of it, and the ways in. Does not know: the process it
  * runs in.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { openAccess } from './access/access.js';
 import { adminFor, type Leveled } from './access/admin.js';
 import { openAudit } from './access/audit.js';
@@ -12,7 +13,6 @@ import type { Config } from './config.js';
 import { Connections } from './connections.js';
 import { openTestDriver } from './driver/test-driver.js';
 import { openConfiguredDriver, type EmbeddedDriver } from './embed.js';
-import { Health } from './health.js';
 import { createIdentify } from './identity/identify.js';
 import { openTokens } from './identity/tokens.js';
 import { openGuard } from './limits/guard.js';
@@ -23,11 +23,14 @@ import { createCallMetrics } from './metrics/call-metrics.js';
 import { openCollection } from './metrics/collect.js';
 import { openMetrics } from './metrics/listen.js';
 import type { Reloads } from './reload.js';
-import { createServices } from './services.js';
+import type { Services } from './services.js';
 import { Stopping } from './stopping.js';
 
 /** How long calls in flight may take to end when the daemon stops, in milliseconds. */
 const graceMs = 10_000;
+
+/** How long the driver has this process for itself before the services are loaded, in milliseconds. */
+const headStartMs = 1000;
 
 /** A daemon that serves. */
 export interface Daemon {
@@ -51,20 +54,28 @@ export interface Surroundings {
 export async function openDaemon(config: Config, surroundings: Surroundings): Promise<Daemon> {
   const { log, reloads } = surroundings;
   const access = await openAccess(config, reloads);
-  const opened = await openDriver(config, log);
+  const opening = openDriver(config, log);
+  // When it has its tools at work, and this process waits for them.
+  const loading = Promise.race([opening, delay(headStartMs)]).then(async () => (await import('./services.js')).loadServices());
+  const [driver] = await Promise.allSettled([opening, loading]);
+  if (driver.status === 'rejected') throw driver.reason;
+  const opened = driver.value;
   try {
-    return await serve(config, surroundings, access, opened);
+    return await serve(config, surroundings, access, opened, await loading);
   } catch (error) {
     await opened.close();
     throw error;
   }
 }
 
-async function serve(config: Config, { log, say, reloads }: Surroundings, access: Awaited<ReturnType<typeof openAccess>>, opened: EmbeddedDriver): Promise<Daemon> {
+async function serve(
+  config: Config, { log, say, reloads }: Surroundings, access: Awaited<ReturnType<typeof openAccess>>, opened: EmbeddedDriver, services: Services,
+): Promise<Daemon> {
   const { driver } = opened;
   const { audit, reopen } = openAudit(config.audit, say, { log, which: (handle) => driver.which(handle) });
   reloads.onReload({ name: 'the audit', paths: () => [], reload: async () => reopen() });
-  const [connections, stopping, health, callMetrics] = [new Connections(), new Stopping(), new Health(), createCallMetrics()];
+  const [connections, stopping, callMetrics] = [new Connections(), new Stopping(), createCallMetrics()];
+  const { health } = services;
   const guard = await openGuard(config.limits, log);
   const node = nodeFinding(process.version, config.tcp.enabled || config.tls.enabled);
   warnOfNode(node, log);
@@ -77,7 +88,7 @@ async function serve(config: Config, { log, say, reloads }: Surroundings, access
   });
   const collect = openCollection({ connections, guard, driver, journal: () => driver.figures(), kept: callMetrics.metrics });
   const metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
-  const listeners = await openListeners(config, connections, createServices(calls, connections, { health }), reloads, log, guard)
+  const listeners = await openListeners(config, connections, services.furnish(calls, connections), reloads, log, guard)
     .catch(async (error: unknown) => { await metrics?.close(); throw error; });
   health.follow(opened.missing, opened.lacks, log);
   return {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { defaultConfig, type Config } from './config.js';
 import { prepareFolder } from './files.js';
 import { openFileStore } from './driver/file-store.js';
+import type { Host } from './driver/host.js';
 import { openHostDriver } from './driver/host-driver.js';
 import type { LocalNetworkDriver } from './driver/local-driver.js';
 import { openLinuxHost } from './host/linux.js';
@@ -44,13 +45,20 @@ export async function openConfiguredDriver(config: Config, log: Log): Promise<Em
       varFolder: folders.var, runFolder: folders.run, dnsmasqUser: dnsmasq.user, resolvConf: dnsmasq.resolvConf, firewall: firewall.backend,
       acceptInForeign: firewall.acceptInForeign, log,
     });
-    const { summary, missing } = await host.probe();
-    log.info({ summary }, 'host');
-    for (const sentence of missing) log.warn({}, sentence);
+    const probing = tell(host, log);
     const driver = await openHostDriver(host, store, log);
+    const missing = await probing;
     return { driver, missing, lacks: async () => (await host.probe()).missing, close: async () => { await host.close(); await lock.close(); } };
   } catch (error) {
     await lock.close();
     throw error;
   }
+}
+
+/** Tells the log what the host has and what it lacks, while networks start. Gives what it lacks. Never throws. */
+async function tell(host: Host, log: Log): Promise<readonly string[]> {
+  const { summary, missing } = await host.probe();
+  log.info({ summary }, 'host');
+  for (const sentence of missing) log.warn({}, sentence);
+  return missing;
 }

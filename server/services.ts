@@ -19,25 +19,37 @@ const protocol = [
   'vnet/v1/network_driver.proto', 'vnet/v1/admin.proto', 'vnet/v1/session.proto', 'vnet/v1/error.proto', 'google/rpc/status.proto', 'google/rpc/error_details.proto',
 ];
 
-/** What services may be given. */
-export interface ServiceOptions {
-  /** What one session may ask. */
-  limits?: SessionLimits;
+/** What every daemon serves, read and ready. */
+export interface Services {
   /** Tells how the daemon is. */
-  health?: Health;
+  health: Health;
+  /** What to put on each server: the driver, sessions, health, reflection. */
+  furnish(calls: Calls, connections: Connections, limits?: SessionLimits): Furnish;
 }
 
-/** What to put on each server: the driver, sessions, health, reflection. */
-export function createServices(calls: Calls, connections: Connections, { limits = sessionLimits, health = new Health() }: ServiceOptions = {}): Furnish {
-  const reflection = new ReflectionService(loadProtocol());
-  return (server) => {
-    const { definition, implementation } = createDispatch(calls, connections);
-    server.addService(definition, implementation);
-    const sessions = createSessions(calls, connections, limits);
-    server.addService(sessions.definition, sessions.implementation);
-    reflection.addToServer(server);
-    health.addTo(server);
+/** Reads the protocol, which takes some tenths of a second in which this process does nothing else. */
+export function loadServices(): Services {
+  const [reflection, health] = [new ReflectionService(anyOf(loadProtocol())), new Health()];
+  return {
+    health,
+    furnish: (calls, connections, limits = sessionLimits) => (server) => {
+      const { definition, implementation } = createDispatch(calls, connections);
+      server.addService(definition, implementation);
+      const sessions = createSessions(calls, connections, limits);
+      server.addService(sessions.definition, sessions.implementation);
+      reflection.addToServer(server);
+      health.addTo(server);
+    },
   };
+}
+
+/**
+ * One message of a protocol: it has all of the protocol's files with it, and
+ * what is made of them, as every other has. Reflection would read them again
+ * for each.
+ */
+function anyOf(protocol: PackageDefinition): PackageDefinition {
+  return Object.fromEntries(Object.entries(protocol).filter(([, part]) => 'fileDescriptorProtos' in part).slice(0, 1));
 }
 
 function loadProtocol(): PackageDefinition {

@@ -54,7 +54,7 @@ export interface Daemon {
  */
 export async function startDaemon(argv: string[], command: string[] = [process.execPath], timeoutMs = 60_000): Promise<Daemon> {
   const [program = '', ...before] = command;
-  const child = spawn(program, [...before, join(dist, 'server/vnetd.js'), ...argv], { stdio: ['ignore', 'inherit', 'pipe'] });
+  const child = spawn(program, [...before, join(dist, 'bin/vnetd.js'), ...argv], { stdio: ['ignore', 'inherit', 'pipe'] });
   const log: Record<string, unknown>[] = [];
   let rest = '';
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => {

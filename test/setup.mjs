@@ -58,7 +58,7 @@ export function ensureDebianPackages(packages) {
 
 /** Builds dist. */
 export function build() {
-  return run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']) && run(process.execPath, [join(root, 'client/bundle.mjs')]);
+  return run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.json']) && run(process.execPath, [join(root, 'shared/bundle.mjs')]);
 }
 
 /** The least Node that the package says it runs on. Ends the process if this one is older. */

@@ -5,6 +5,8 @@
  * Does not know: what is run.
  */
 
+import { setImmediate as nextTurn } from 'node:timers/promises';
+
 /** Something that gathers. */
 export interface Gathering<T> {
   /** Asks for one; settles as its run does, or as its own run if the common one failed. */
@@ -28,7 +30,7 @@ interface Waiting<T> {
  * alone, so that the error is that one's own
  * @param mostAtOnce how many go into one run: who comes during a run waits for its end
  */
-export function openGathering<T>(run: (items: readonly T[]) => Promise<Failures<T> | void>, mostAtOnce = 64): Gathering<T> {
+export function openGathering<T>(run: (items: readonly T[]) => Promise<Failures<T> | void>, mostAtOnce = 128): Gathering<T> {
   const waiting: Waiting<T>[] = [];
   let running = false;
   const settle = async (batch: readonly Waiting<T>[]): Promise<void> => {
@@ -44,14 +46,20 @@ export function openGathering<T>(run: (items: readonly T[]) => Promise<Failures<
       else for (const one of batch) await settle([one]);
     }
   };
+  /** What is asked for in the same breath goes together: it ends with a turn of the event loop that brings no more. */
+  const lull = async (): Promise<void> => {
+    for (let seen = 0; seen < waiting.length && waiting.length < mostAtOnce;) {
+      seen = waiting.length;
+      await nextTurn();
+    }
+  };
   return {
     add: (item) => new Promise<void>((resolve, reject) => {
       waiting.push({ item, resolve, reject });
       if (running) return;
       running = true;
       void (async () => {
-        // What is asked for in the same breath goes together.
-        await Promise.resolve();
+        await lull();
         while (waiting.length > 0) await settle(waiting.splice(0, mostAtOnce));
         running = false;
       })();

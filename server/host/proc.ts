@@ -6,6 +6,7 @@
 import { readFile } from 'node:fs/promises';
 import { addressToNumber, formatSubnet, netmaskToPrefix, numberToAddress } from '../../shared/address.js';
 import type { Observation } from '../driver/host.js';
+import { openShared } from './gather.js';
 
 /** A subnet, and the interface it is reached through. */
 export type Route = Observation['routes'][number];
@@ -13,10 +14,8 @@ export type Route = Observation['routes'][number];
 /** Flags of /proc/net/ipv6_route, from linux/route.h and linux/ipv6_route.h. */
 const flags = { reject: 0x200, autoconf: 0x40000, anycast: 0x100000, local: 0x80000000 };
 
-/** The names of the interfaces of this namespace. */
-export async function readInterfaces(): Promise<string[]> {
-  return parseInterfaces(await readFile('/proc/net/dev', 'utf8'));
-}
+/** The names of the interfaces of this namespace; one read for all who ask at about the same time. They get the same list. */
+export const readInterfaces: () => Promise<string[]> = openShared(async () => parseInterfaces(await readFile('/proc/net/dev', 'utf8')));
 
 /** The routes of this namespace but the default ones, both families. */
 export async function readRoutes(): Promise<Route[]> {

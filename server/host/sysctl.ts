@@ -1,8 +1,11 @@
 /**
  * Lives here: the kernel's settings that a network needs, under /proc/sys.
  * Does not know: when they are needed, and who needed them before.
+ *
+ * They are the kernel's memory, which takes no time: other threads would only
+ * be in the way where hundreds of networks start.
  */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { safeInterface } from './safe-text.js';
 
@@ -17,8 +20,8 @@ const root = '/proc/sys/net/';
 export async function setSysctl(key: string, value: string): Promise<boolean> {
   const path = root + key;
   try {
-    if ((await readFile(path, 'utf8')).trim() === value) return true;
-    await writeFile(path, value);
+    if (readFileSync(path, 'utf8').trim() === value) return true;
+    writeFileSync(path, value);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
@@ -46,5 +49,9 @@ export async function silenceDevice(device: string): Promise<void> {
 
 /** The value of a key such as `ipv4/ip_forward`; empty if the kernel has no such key. */
 export async function readSysctl(key: string): Promise<string> {
-  return (await readFile(root + key, 'utf8').catch(() => '')).trim();
+  try {
+    return readFileSync(root + key, 'utf8').trim();
+  } catch {
+    return '';
+  }
 }

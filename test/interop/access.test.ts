@@ -118,7 +118,7 @@ describe('the daemon', { timeout: 60_000 }, () => {
 
   it('does not start with a table that it cannot use, or that others can write', async () => {
     const folder = await openFolder();
-    const check = () => run(process.execPath, [join(dist, 'server/vnetd.js'), '--root', folder.path, '--check-config']).catch((error: { code: number; stderr: string }) => error);
+    const check = () => run(process.execPath, [join(dist, 'bin/vnetd.js'), '--root', folder.path, '--check-config']).catch((error: { code: number; stderr: string }) => error);
     await run('mkdir', ['-p', join(folder.path, 'etc/vnet')]);
     const file = join(folder.path, 'etc/vnet/access.toml');
     await writeFile(file, '[[allow]]\nuser = "x"\nrights = "al"\n', { mode: 0o600 });

@@ -191,7 +191,7 @@ describe('the daemon', () => {
     [['--driver', 'qemu'], /it must be host or test/],
     [['--config', '/nonexistent.toml'], /nonexistent\.toml/],
   ])('says what is wrong with %j and ends with 2', async (argv, words) => {
-    const outcome = await run(process.execPath, [join(dist, 'server/vnetd.js'), ...argv]).catch((error: { code: number; stderr: string }) => error);
+    const outcome = await run(process.execPath, [join(dist, 'bin/vnetd.js'), ...argv]).catch((error: { code: number; stderr: string }) => error);
     expect(outcome).toMatchObject({ code: 2, stderr: expect.stringMatching(words) });
   });
 });

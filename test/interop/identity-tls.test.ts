@@ -283,7 +283,7 @@ describe('--check-config', () => {
     await mkdir(root);
     const check = async (lines: string) => {
       await writeFile(join(root, 'c.toml'), `[tls]\nenabled = true\n${lines}`);
-      return promisify(execFile)(process.execPath, [join(dist, 'server/vnetd.js'), '--root', root, '--config', join(root, 'c.toml'), '--check-config']).then(() => '', (error: { stderr: string }) => error.stderr);
+      return promisify(execFile)(process.execPath, [join(dist, 'bin/vnetd.js'), '--root', root, '--config', join(root, 'c.toml'), '--check-config']).then(() => '', (error: { stderr: string }) => error.stderr);
     };
     const files = (key = 'server-key.pem') => `certificate = "${authority.folder}/server.pem"\nkey = "${authority.folder}/${key}"\nca = "${authority.folder}/ca.pem"\n`;
     expect(await check('allowed = ["alice"]')).toMatch(/c\.toml:3: tls\.allowed .* a subject reads as TYPE=VALUE/);

@@ -33,6 +33,6 @@ describe('the README', () => {
   it('belongs to the version that the package and the programs have', async () => {
     const { version: packaged } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8')) as { version: string };
     expect(version).toBe(packaged);
-    expect((await run(process.execPath, [join(dist, 'server/vnetd.js'), '--version'])).stdout.trim()).toBe(packaged);
+    expect((await run(process.execPath, [join(dist, 'bin/vnetd.js'), '--version'])).stdout.trim()).toBe(packaged);
   });
 });

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dist, openFolder, startDaemon, type Daemon } from '../processes.js';
 
 const run = promisify(execFile);
-/** The program as it is installed: the files that client/bundle.mjs makes. */
+/** The program as it is installed: the files that shared/bundle.mjs makes. */
 const program = join(dist, 'bin/vnet.js');
 const folder = await openFolder();
 let daemon: Daemon;

@@ -4,7 +4,8 @@
  * so that a number that is another program's by now is never signalled, and
  * so that a later daemon knows it too. Does not know: its configuration.
  */
-import { readFile, rm } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
 import { replaceFile } from '../../files.js';
@@ -97,27 +98,35 @@ function hintFor(words: string): string | undefined {
 
 /** The pid of a dnsmasq that runs, or undefined. */
 export async function findProcess({ conf, pid: pidFile }: Traces): Promise<number | undefined> {
-  const text = await readFile(pidFile, 'utf8').catch(() => '');
+  const text = readText(pidFile);
   if (!/^\d{1,10}\s*$/.test(text)) return undefined;
   const pid = Number(text);
-  return await isOurs(pid, conf) ? pid : undefined;
+  return isOurs(pid, conf) ? pid : undefined;
 }
 
 /** The command line of a process that has ended, or is ending, is empty. */
-async function isOurs(pid: number, conf: string): Promise<boolean> {
-  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
-  return line.split('\0').includes(argumentOf({ conf }));
+function isOurs(pid: number, conf: string): boolean {
+  return readText(`/proc/${pid}/cmdline`).split('\0').includes(argumentOf({ conf }));
 }
 
 /**
  * Whether a process may still hold its sockets: the kernel takes its command
  * line first, then closes its files, and then only calls it ended.
  */
-async function holdsOn(pid: number, conf: string): Promise<boolean> {
-  const [, state = 'X'] = /\) (\w)/.exec(await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '')) ?? [];
+function holdsOn(pid: number, conf: string): boolean {
+  const [, state = 'X'] = /\) (\w)/.exec(readText(`/proc/${pid}/stat`)) ?? [];
   if (state === 'Z' || state === 'X') return false;
-  const line = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+  const line = readText(`/proc/${pid}/cmdline`);
   return line === '' || line.split('\0').includes(argumentOf({ conf }));
+}
+
+/** A file that is in memory: there is nothing to wait for. Empty if it is not there. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Makes a dnsmasq read its files again, if it runs. */
@@ -143,7 +152,7 @@ export async function stopProcess(traces: Traces): Promise<void> {
 async function ends(pid: number, conf: string, name: keyof typeof timeToEndMs): Promise<boolean> {
   signal(pid, name);
   const deadline = performance.now() + timeToEndMs[name];
-  for (let waitMs = 1; await holdsOn(pid, conf); waitMs = Math.min(waitMs * 2, 50)) {
+  for (let waitMs = 1; holdsOn(pid, conf); waitMs = Math.min(waitMs * 2, 50)) {
     if (performance.now() > deadline) return false;
     await delay(waitMs);
   }

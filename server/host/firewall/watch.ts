@@ -28,6 +28,9 @@ const retryMs = 1000;
 /** How long until that at most, after it was in vain again and again. */
 const longestRetryMs = 30_000;
 
+/** How long after a network has started, and at most while others do: the start itself is heard, and the machine has better to do. */
+const [startingMs, mostStartingMs] = [1000, 5000];
+
 /** How much longer than a look the rest after it is: our own changes are heard too, and hundreds of networks may be starting. */
 const restShare = 4;
 
@@ -49,6 +52,8 @@ class RuleWatch implements Watch {
   private lookEveryMs: number | undefined;
   /** No look before this time. */
   private restUntilMs = -Infinity;
+  /** Since when networks have been starting one after another. */
+  private startingSinceMs = -Infinity;
   private timer: NodeJS.Timeout | undefined;
   private dueMs = Infinity;
   private checking: Promise<void> | undefined;
@@ -72,11 +77,19 @@ class RuleWatch implements Watch {
   guard(plan: NetworkPlan): void {
     if ((policyOf(plan) === undefined && plan.definition.bridge?.zone === undefined) || this.closed) return;
     this.guarded.set(plan.uuid, plan);
+    this.rest();
     this.listening.start();
   }
 
   release({ uuid }: NetworkPlan): void {
     this.guarded.delete(uuid);
+  }
+
+  /** Puts off the next look while networks start one after another. */
+  private rest(): void {
+    const now = performance.now();
+    if (now > this.restUntilMs) this.startingSinceMs = now;
+    this.restUntilMs = Math.max(this.restUntilMs, Math.min(now + startingMs, this.startingSinceMs + mostStartingMs));
   }
 
   async close(): Promise<void> {
@@ -106,6 +119,7 @@ class RuleWatch implements Watch {
     this.dueMs = dueMs;
     this.timer = setTimeout(() => {
       this.timer = undefined;
+      if (performance.now() < this.restUntilMs) return this.soon(0);
       this.checking = (this.checking ?? Promise.resolve()).then(() => this.check());
     }, dueMs - performance.now()).unref();
   }

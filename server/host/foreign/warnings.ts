@@ -18,8 +18,8 @@ export interface Warnings {
   close(): Promise<void>;
 }
 
-/** How long to wait for more networks that start, in milliseconds. */
-const gatherMs = 300;
+/** How long to wait for more networks that start, and at most while they do, in milliseconds. */
+const [gatherMs, mostGatherMs] = [2000, 6000];
 
 /** How much longer than a look the rest after it is: while hundreds of networks start, the machine has better to do. */
 const restShare = 10;
@@ -55,6 +55,7 @@ export function openWarnings(commands: Commands, log: Log, settled: readonly str
     }
   };
   let restUntilMs = -Infinity;
+  let waitingSinceMs = performance.now();
   let busy = false;
   const lookOnce = async () => {
     const began = performance.now();
@@ -66,21 +67,21 @@ export function openWarnings(commands: Commands, log: Log, settled: readonly str
   };
   const soon = () => {
     if (busy) return;
-    timer ??= setTimeout(() => {
-      timer = undefined;
-      looking = lookOnce();
-    }, Math.max(gatherMs, restUntilMs - performance.now())).unref();
+    clearTimeout(timer);
+    const now = performance.now();
+    timer = setTimeout(() => { looking = lookOnce(); }, Math.max(Math.min(now + gatherMs, waitingSinceMs + mostGatherMs), restUntilMs) - now).unref();
   };
   soon();
   return {
     started(plan) {
+      if (waiting.size === 0) waitingSinceMs = performance.now();
       waiting.set(plan.uuid, plan);
       soon();
     },
     async close() {
-      clearTimeout(timer);
       // What is asked for after this is not looked at.
-      timer = setTimeout(() => undefined, 0).unref();
+      busy = true;
+      clearTimeout(timer);
       await looking;
     },
   };

@@ -11,12 +11,24 @@ describe('a gathering', () => {
       if (runs.length === 1) await new Promise<void>((resolve) => { release = resolve; });
     });
     const first = [1, 2].map((item) => gathering.add(item));
-    await Promise.resolve();
-    await Promise.resolve();
+    while (runs.length === 0) await new Promise(setImmediate);
     const later = [3, 4, 5].map((item) => gathering.add(item));
     release();
     await Promise.all([...first, ...later]);
     expect(runs).toEqual([[1, 2], [3, 4, 5]]);
+  });
+
+  it('waits while the event loop brings more', async () => {
+    const runs: number[][] = [];
+    const gathering = openGathering<number>(async (items) => { runs.push([...items]); });
+    const asked: Promise<void>[] = [];
+    for (const item of [1, 2, 3]) {
+      const turn = new Promise(setImmediate);
+      asked.push(gathering.add(item));
+      await turn;
+    }
+    await Promise.all(asked);
+    expect(runs).toEqual([[1, 2, 3]]);
   });
 
   it('gives each its own error when the common run fails', async () => {
@@ -34,7 +46,7 @@ describe('a gathering', () => {
 
   it('bounds a run', async () => {
     const sizes: number[] = [];
-    const gathering = openGathering<number>(async (items) => { sizes.push(items.length); });
+    const gathering = openGathering<number>(async (items) => { sizes.push(items.length); }, 64);
     await Promise.all(Array.from({ length: 150 }, (_, item) => gathering.add(item)));
     expect(sizes).toEqual([64, 64, 22]);
   });

@@ -1,19 +1,20 @@
 /**
- * Lives here: the last step of the build: the program `vnet`, as tsc left it,
- * becomes a few small files in dist/bin, of which each command reads what it
- * needs. Does not know: what the program does.
+ * Lives here: the last step of the build: the programs `vnet` and `vnetd`, as
+ * tsc left them, become a few small files in dist/bin, of which each command
+ * reads what it needs. Does not know: what the programs do.
  */
 import { chmod, readFile, readdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { build } from 'rolldown';
 
 const root = new URL('..', import.meta.url).pathname;
 const folder = join(root, 'dist/bin');
 
 /**
- * What stays outside, and is loaded when it is asked for: proto-loader, which
- * grpc-js wants for servers alone, and yaml; the drivers that can run in this
- * process; and the error class, which these drivers and the program must share.
+ * What stays outside of `vnet`, and is loaded when it is asked for:
+ * proto-loader, which grpc-js wants for servers alone, and yaml; the drivers
+ * that can run in this process; and the error class, which these drivers and
+ * the program must share.
  */
 const outsidePackages = ['@grpc/proto-loader', 'yaml'];
 const outsideFiles = [join(root, 'dist/server/'), join(root, 'dist/shared/errors.js')];
@@ -37,23 +38,32 @@ const groups = [
 ];
 
 await rm(folder, { recursive: true, force: true });
-const { output } = await build({
-  input: join(root, 'dist/client/cli/vnet.js'),
-  platform: 'node',
-  external: outsidePackages,
-  plugins: [outside],
-  output: {
-    dir: folder,
-    format: 'esm',
-    comments: { legal: true, annotation: false, jsdoc: false },
-    // Names stay: they stand in messages and stacks.
-    minify: { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true } },
-    chunkFileNames: '[name].js',
-    codeSplitting: { groups: groups.map((group, i) => ({ ...group, priority: groups.length - i })) },
-  },
+const vnet = await bundle('client/cli/vnet.js', { external: outsidePackages, plugins: [outside] }, {
+  chunkFileNames: '[name].js',
+  codeSplitting: { groups: groups.map((group, i) => ({ ...group, priority: groups.length - i })) },
 });
-await chmod(join(folder, 'vnet.js'), 0o755);
-await writeFile(join(folder, 'LICENSES.txt'), await licencesOf(output.flatMap((file) => Object.keys(file.modules ?? {}))));
+// The packages left out of `vnetd` look for files beside themselves.
+const vnetd = await bundle('server/vnetd.js', { external: ['@grpc/proto-loader', '@grpc/reflection', 'grpc-health-check'] }, { chunkFileNames: 'vnetd-[name].js' });
+await writeFile(join(folder, 'LICENSES.txt'), await licencesOf([...vnet, ...vnetd]));
+
+/** Makes files of a program. Gives the paths of what went into them. */
+async function bundle(program, options, output) {
+  const made = await build({
+    input: join(root, 'dist', program),
+    platform: 'node',
+    ...options,
+    output: {
+      dir: folder,
+      format: 'esm',
+      comments: { legal: true, annotation: false, jsdoc: false },
+      // Names stay: they stand in messages and stacks.
+      minify: { compress: true, mangle: { keepNames: true }, codegen: { removeWhitespace: true } },
+      ...output,
+    },
+  });
+  await chmod(join(folder, basename(program)), 0o755);
+  return made.output.flatMap((file) => Object.keys(file.modules ?? {}));
+}
 
 /** The licences of the packages that these files came from. */
 async function licencesOf(paths) {
