@@ -1,35 +1,19 @@
 /**
- * Lives here: what the daemon is made of, put together: who may what, what
- * answers, who is told of it, and the ways in. Does not know: the process it
- * runs in.
+ * Lives here: a daemon's start, in the order that brings networks up soonest:
+ * who may what, the driver, and while that is at work what it takes to serve.
+ * Does not know: the process it runs in, gRPC.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { openAccess } from './access/access.js';
-import { adminFor, type Leveled } from './access/admin.js';
-import { openAudit } from './access/audit.js';
-import { createCallLog } from './call-log.js';
-import { Calls } from './calls.js';
+import type { Leveled } from './access/admin.js';
 import type { Config } from './config.js';
-import { Connections } from './connections.js';
 import { openTestDriver } from './driver/test-driver.js';
 import { openConfiguredDriver, type EmbeddedDriver } from './embed.js';
-import { createIdentify } from './identity/identify.js';
-import { openTokens } from './identity/tokens.js';
-import { openGuard } from './limits/guard.js';
-import { nodeFinding, warnOfNode } from './limits/node-release.js';
-import { clearStaleSocket, openListeners } from './listen.js';
 import type { Log } from './log.js';
-import { createCallMetrics } from './metrics/call-metrics.js';
-import { openCollection } from './metrics/collect.js';
-import { openMetrics } from './metrics/listen.js';
 import type { Reloads } from './reload.js';
-import type { Services } from './services.js';
-import { Stopping } from './stopping.js';
+import type { Serve } from './serving.js';
 
-/** How long calls in flight may take to end when the daemon stops, in milliseconds. */
-const graceMs = 10_000;
-
-/** How long the driver has this process for itself before the services are loaded, in milliseconds. */
+/** How long the driver has this process for itself at the most, in milliseconds: after that its tools are at work. */
 const headStartMs = 1000;
 
 /** A daemon that serves. */
@@ -55,57 +39,25 @@ export async function openDaemon(config: Config, surroundings: Surroundings): Pr
   const { log, reloads } = surroundings;
   const access = await openAccess(config, reloads);
   const opening = openDriver(config, log);
-  // When it has its tools at work, and this process waits for them.
-  const loading = Promise.race([opening, delay(headStartMs)]).then(async () => (await import('./services.js')).loadServices());
+  const loading = loadServing(opening);
   const [driver] = await Promise.allSettled([opening, loading]);
   if (driver.status === 'rejected') throw driver.reason;
   const opened = driver.value;
   try {
-    return await serve(config, surroundings, access, opened, await loading);
+    return await (await loading)(config, surroundings, access, opened);
   } catch (error) {
     await opened.close();
     throw error;
   }
 }
 
-async function serve(
-  config: Config, { log, say, reloads }: Surroundings, access: Awaited<ReturnType<typeof openAccess>>, opened: EmbeddedDriver, services: Services,
-): Promise<Daemon> {
-  const { driver } = opened;
-  const { audit, reopen } = openAudit(config.audit, say, { log, which: (handle) => driver.which(handle) });
-  reloads.onReload({ name: 'the audit', paths: () => [], reload: async () => reopen() });
-  const [connections, stopping, callMetrics] = [new Connections(), new Stopping(), createCallMetrics()];
-  const { health } = services;
-  const guard = await openGuard(config.limits, log);
-  const node = nodeFinding(process.version, config.tcp.enabled || config.tls.enabled);
-  warnOfNode(node, log);
-  driver.alsoFound.push(() => node);
-  const calls = new Calls({
-    authorize: (call) => access.authorize(call), driverFor: (call) => access.guard(driver, call),
-    adminFor: (call) => adminFor(call, { connections, access, log }),
-    observers: [guard.calls, createCallLog(log), audit, callMetrics], log, stopping,
-    identify: createIdentify(await openTokens(config, reloads, log)), limits: guard.calls,
-  });
-  const collect = openCollection({ connections, guard, driver, journal: () => driver.figures(), kept: callMetrics.metrics });
-  const metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
-  const listeners = await openListeners(config, connections, services.furnish(calls, connections), reloads, log, guard)
-    .catch(async (error: unknown) => { await metrics?.close(); throw error; });
-  health.follow(opened.missing, opened.lacks, log);
-  return {
-    sockets: listeners.length,
-    stop: async () => {
-      health.stop();
-      stopping.begin();
-      await Promise.all(listeners.map((listener) => listener.close(graceMs, stopping.idle())));
-    },
-    close: async () => {
-      await metrics?.close();
-      await opened.close();
-    },
-  };
+/** Loads what it takes to serve when the driver waits for its tools, or is open. */
+async function loadServing(opening: Promise<EmbeddedDriver>): Promise<Serve> {
+  await Promise.race([opening, delay(headStartMs, undefined, { ref: false })]);
+  return (await import('./serving.js')).prepareServing();
 }
 
 async function openDriver(config: Config, log: Log): Promise<EmbeddedDriver> {
   if (config.driver === 'host') return openConfiguredDriver(config, log);
-  return { driver: await openTestDriver(), missing: [], lacks: async () => [], close: async () => undefined };
+  return { driver: await openTestDriver(), missing: Promise.resolve([]), lacks: async () => [], close: async () => undefined };
 }

@@ -16,8 +16,8 @@ import { silentLog, type Log } from './log.js';
 /** The host driver, open. */
 export interface EmbeddedDriver {
   driver: LocalNetworkDriver;
-  /** What it lacked when it was opened. */
-  missing: readonly string[];
+  /** What it lacked when it was opened. Never rejects. */
+  missing: Promise<readonly string[]>;
   /** What the host lacks now, each a sentence that says what to do. */
   lacks(): Promise<readonly string[]>;
   /** Lets go of the folders. The networks stay. */
@@ -45,17 +45,15 @@ export async function openConfiguredDriver(config: Config, log: Log): Promise<Em
       varFolder: folders.var, runFolder: folders.run, dnsmasqUser: dnsmasq.user, resolvConf: dnsmasq.resolvConf, firewall: firewall.backend,
       acceptInForeign: firewall.acceptInForeign, log,
     });
-    const probing = tell(host, log);
     const driver = await openHostDriver(host, store, log);
-    const missing = await probing;
-    return { driver, missing, lacks: async () => (await host.probe()).missing, close: async () => { await host.close(); await lock.close(); } };
+    return { driver, missing: tell(host, log), lacks: async () => (await host.probe()).missing, close: async () => { await host.close(); await lock.close(); } };
   } catch (error) {
     await lock.close();
     throw error;
   }
 }
 
-/** Tells the log what the host has and what it lacks, while networks start. Gives what it lacks. Never throws. */
+/** Tells the log what the host has and what it lacks. Gives what it lacks. Never throws. */
 async function tell(host: Host, log: Log): Promise<readonly string[]> {
   const { summary, missing } = await host.probe();
   log.info({ summary }, 'host');

@@ -5,9 +5,9 @@
  * vnet accepts the connections itself and hands them to grpc-js, so that every
  * way in can be counted, limited and asked who is there in one place.
  */
-import { chmod, chown, lstat, mkdir, unlink } from 'node:fs/promises';
+import { chmod, chown, mkdir } from 'node:fs/promises';
 import type { ServerHttp2Session } from 'node:http2';
-import { connect, createServer, type ListenOptions, type Server as SocketServer, type Socket } from 'node:net';
+import { createServer, type ListenOptions, type Server as SocketServer, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { groupId } from './accounts.js';
@@ -18,6 +18,7 @@ import { httpServerOf, setHttpOptions } from './limits/grpc-library.js';
 import { openGuard, type Guard } from './limits/guard.js';
 import type { Log } from './log.js';
 import type { Reloads } from './reload.js';
+import { clearStaleSocket } from './stale-socket.js';
 import { openTlsDoor } from './tls.js';
 
 /** A way in that is open. */
@@ -109,24 +110,6 @@ async function giveToGroup(path: string, group: string, log: Log): Promise<void>
   const gid = await groupId(group);
   if (gid === undefined) log.warn({ group }, `there is no group '${group}': only root may use the socket (groupadd --system ${group} makes it)`);
   else await chown(path, 0, gid).catch((error: unknown) => log.warn({ group, err: error }, 'the socket cannot be given to its group'));
-}
-
-/** Removes a socket that nobody listens on. @throws Error if somebody does, or it is no socket */
-export async function clearStaleSocket(path: string): Promise<void> {
-  const info = await lstat(path).catch(() => undefined);
-  if (info === undefined) return;
-  if (!info.isSocket()) throw new Error(`${path} exists and is no socket: it is left alone`);
-  if (await isAnswered(path)) throw new Error(`another program listens on ${path}: is vnetd running already?`);
-  await unlink(path);
-}
-
-/** Whether somebody listens on a unix socket. */
-export function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once('connect', () => { socket.destroy(); resolve(true); });
-    socket.once('error', () => { resolve(false); });
-  });
 }
 
 function netUri(kind: 'tcp' | 'tls', address: string): (port: number) => string {

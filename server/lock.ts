@@ -6,7 +6,7 @@
 import { rename, unlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
-import { isAnswered } from './listen.js';
+import { isAnswered } from './stale-socket.js';
 
 /** A lock that is held. */
 export interface Lock {

@@ -17,7 +17,7 @@ import type { DnsmasqFiles } from './conf.js';
 type Traces = Pick<DnsmasqFiles, 'conf' | 'pid'>;
 
 /** How many are started in one call: who comes next waits for its end. */
-const mostStarted = 16;
+const mostStarted = 32;
 
 /** How long a dnsmasq may take until it serves. */
 const timeToStartMs = 20_000;
