@@ -85,7 +85,8 @@ export const commands: readonly Command[] = [
   {
     name: 'define', aliases: ['net-define'], summary: 'save a network\'s definition, new or changed',
     description: 'A network with the same name and UUID gets the new definition. If it is active, it says which parts wait for its next start.',
-    arguments: [file], options: [validate, dryRun, { name: 'expect-revision', value: 'N', summary: 'only if the saved definition is at this revision (vnet history)' }], formats,
+    arguments: [file], formats,
+    options: [validate, dryRun, { name: 'expect-revision', value: 'N', summary: 'only if the saved definition is at this revision (vnet history)' }],
     run: async (call) => (await import('./documents.js')).runDefine(call),
   },
   {
@@ -131,7 +132,8 @@ export const commands: readonly Command[] = [
   {
     name: 'history', summary: 'list the revisions of a network\'s saved definition',
     description: 'The one in force first. How many earlier ones are kept is said in vnetd.toml: [history] keep.',
-    arguments: [{ ...network, filter: { persistent: true } }], options: [{ name: 'xml', value: 'REV', summary: 'print the definition of this revision' }], formats: dataFormats,
+    arguments: [{ ...network, filter: { persistent: true } }], formats: dataFormats,
+    options: [{ name: 'xml', value: 'REV', summary: 'print the definition of this revision' }],
     run: async (call) => (await import('./history.js')).runHistory(call),
   },
   {
@@ -151,8 +153,10 @@ export const commands: readonly Command[] = [
   },
   {
     name: 'restore', summary: 'define the networks of a backup again',
-    description: 'Looks at all of them before it changes any, and changes none if one is refused. Starts and stops nothing; networks that are not in the file are left alone.',
-    arguments: [{ ...file, summary: 'the backup; - reads standard input' }], options: [{ name: 'dry-run', summary: 'change nothing: say what would be done' }], formats: dataFormats,
+    description: 'Looks at all of them before it changes any, and changes none if one is refused. Starts and stops nothing; ' +
+      'networks that are not in the file are left alone.',
+    arguments: [{ ...file, summary: 'the backup; - reads standard input' }],
+    options: [{ name: 'dry-run', summary: 'change nothing: say what would be done' }], formats: dataFormats,
     run: async (call) => (await import('./backup.js')).runRestore(call),
   },
   {

@@ -47,7 +47,9 @@ export function planOf(definition: IdentifiedDefinition): NetworkPlan {
  * another network's; INTERNAL_ERROR if the bridge name is; OPERATION_INVALID if
  * another revision is saved than the caller expects
  */
-export async function define(estate: Estate, xml: string, strict: boolean, { expectedRevision = 0, rollbackTo = 0 }: Expectation = {}): Promise<Accepted & { stamp: Stamp }> {
+export async function define(
+  estate: Estate, xml: string, strict: boolean, { expectedRevision = 0, rollbackTo = 0 }: Expectation = {},
+): Promise<Accepted & { stamp: Stamp }> {
   const accepted = await accept(estate, xml, strict);
   const { record, definition } = accepted;
   return claimed(estate, accepted, async () => {

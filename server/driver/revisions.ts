@@ -49,7 +49,8 @@ export function refuseOtherRevision({ name, stamp }: NetworkRecord, expected: nu
   if (stamp === undefined) throw new NetworkError(ErrorCode.OPERATION_INVALID, `network '${name}' is not defined any more; revision ${expected} was expected`);
   const when = stamp.timeMs === 0 ? '' : ` since ${new Date(stamp.timeMs).toISOString()}`;
   const by = stamp.cause === '' ? '' : `, by ${stamp.cause}`;
-  throw new NetworkError(ErrorCode.OPERATION_INVALID, `network '${name}' was changed meanwhile: it is at revision ${stamp.revision}${when}${by}; revision ${expected} was expected`, { hint });
+  const found = `it is at revision ${stamp.revision}${when}${by}; revision ${expected} was expected`;
+  throw new NetworkError(ErrorCode.OPERATION_INVALID, `network '${name}' was changed meanwhile: ${found}`, { hint });
 }
 
 /**
