@@ -33,6 +33,10 @@ export interface DocumentOptions {
 export interface DefineOptions extends DocumentOptions {
   /** Save nothing: only check the document, and tell what it would change. */
   dryRun?: boolean;
+  /** Only if the saved definition is at this revision: nobody's change is lost. */
+  expectedRevision?: number;
+  /** The document is that of this earlier revision: the history says so. */
+  rollbackTo?: number;
 }
 
 /** A network that a document made, and what the host says about the document. */
@@ -48,6 +52,8 @@ export interface DefinedNetwork extends MadeNetwork {
   pending: string[];
   /** With `dryRun`: what would be done to the host. */
   changes: HostChange[];
+  /** The revision of its saved definition. */
+  revision: number;
 }
 
 /**
@@ -134,10 +140,13 @@ export class Connection {
    * @throws {NetworkError} with `problems` if the document is refused
    */
   async defineXml(xml: string, options: DefineOptions = {}): Promise<DefinedNetwork> {
-    const dryRun = options.dryRun === true ? { dryRun: true } : {};
-    const answer = await this.driver.networkDefineXml({ xml, validate: options.validate ?? false, ...dryRun });
-    const { warnings, pending, changes } = answer;
-    return { network: this.#found(answer), warnings, pending, changes };
+    const { validate = false, dryRun, expectedRevision, rollbackTo } = options;
+    const answer = await this.driver.networkDefineXml({
+      xml, validate, ...(dryRun === true ? { dryRun } : {}),
+      ...(expectedRevision === undefined ? {} : { expectedRevision }), ...(rollbackTo === undefined ? {} : { rollbackTo }),
+    });
+    const { warnings, pending, changes, revision } = answer;
+    return { network: this.#found(answer), warnings, pending, changes, revision };
   }
 
   /**

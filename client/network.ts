@@ -4,7 +4,7 @@
  */
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import {
-  MetadataType, type DhcpLease, type Network as NetworkHandle, type NetworkDriver, type NetworkUpdateResponse,
+  MetadataType, type DhcpLease, type Network as NetworkHandle, type NetworkDriver, type NetworkRevision, type NetworkUpdateResponse,
 } from '../shared/gen/vnet/v1/network_driver.js';
 import { updateCommands, updateSections, type UpdateCommandWord, type UpdateSectionWord } from '../shared/update-words.js';
 import type { Connection } from './connection.js';
@@ -95,6 +95,18 @@ export class Network {
    */
   async dumpXml(options: { inactive?: boolean } = {}): Promise<string> {
     return (await this.#driver.networkDumpXml({ network: this.#handle, inactive: options.inactive ?? false })).xml;
+  }
+
+  /** The revisions of its saved definition, the one in force first, without their XML; none if it is transient. */
+  async history(): Promise<NetworkRevision[]> {
+    return (await this.#driver.networkListRevisions({ network: this.#handle })).revisions;
+  }
+
+  /** One of those revisions, with its XML. @throws {NetworkError} INVALID_ARG if it is not kept */
+  async revision(revision: number): Promise<NetworkRevision> {
+    const [found] = (await this.#driver.networkListRevisions({ network: this.#handle, revision })).revisions;
+    if (found === undefined) throw new NetworkError(ErrorCode.RPC, `the answer holds no revision ${revision}`);
+    return found;
   }
 
   /** The name of its bridge device on the host. @throws {NetworkError} INTERNAL_ERROR if it has none */

@@ -14,6 +14,8 @@ const pathOrNone: Check = (value) => (value === '' ? { value } : path(value));
 const yesNo: Check = (value) => (typeof value === 'boolean' ? { value } : { allowed: 'true or false' });
 const port: Check = (value) => (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65535
   ? { value } : { allowed: 'a port number from 0 (any free one) to 65535' });
+const upTo = (most: number): Check => (value) => (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most
+  ? { value } : { allowed: `a whole number from 0 to ${most}` });
 const account: Check = (value) => (typeof value === 'string' && /^([a-z_][a-z0-9_-]*\$?)?$/i.test(value)
   ? { value } : { allowed: 'the name of an account' });
 const oneOf = (...words: string[]): Check => (value) =>
@@ -40,6 +42,7 @@ export const keys: Record<string, Record<string, [field: string, check: Check]>>
   },
   dnsmasq: { user: ['user', account], resolv_conf: ['resolvConf', path] },
   firewall: { backend: ['backend', oneOf('auto', 'nftables', 'iptables', 'none')], accept_in_foreign: ['acceptInForeign', yesNo] },
+  history: { keep: ['keep', upTo(1000)] },
   limits: limitKeys,
   metrics: { listen: ['listen', text], open_to_network: ['openToNetwork', yesNo] },
   log: { level: ['level', oneOf('debug', 'info', 'warn', 'error')] },

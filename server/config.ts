@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { keys } from './config-keys.js';
+import { usualKeep } from './driver/history.js';
 import { usualLimits, type Limits } from './limits/limits.js';
 import type { MetricsConfig } from './metrics/listen.js';
 
@@ -57,6 +58,10 @@ export interface Config {
     /** Let networks pass in other programs' firewalls that have a place for it. */
     acceptInForeign: boolean;
   };
+  history: {
+    /** How many earlier revisions of each saved definition are kept; 0: none. */
+    keep: number;
+  };
   /** How much callers may ask. */
   limits: Limits;
   metrics: MetricsConfig;
@@ -106,6 +111,7 @@ export function defaultConfig(root: string): Config {
     },
     dnsmasq: { user: '', resolvConf: '/etc/resolv.conf' },
     firewall: { backend: 'auto', acceptInForeign: false },
+    history: { keep: usualKeep },
     limits: { ...usualLimits },
     metrics: { listen: '', openToNetwork: false },
     log: { level: 'info' },

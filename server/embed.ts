@@ -40,7 +40,7 @@ export async function openConfiguredDriver(config: Config, log: Log): Promise<Em
   await prepareFolder(folders.run, 0o755);
   const lock = await openLock(join(folders.run, 'vnetd.lock'));
   try {
-    const store = await openFileStore(folders);
+    const store = await openFileStore({ ...folders, keep: config.history.keep });
     const host = await openLinuxHost({
       varFolder: folders.var, runFolder: folders.run, dnsmasqUser: dnsmasq.user, resolvConf: dnsmasq.resolvConf, firewall: firewall.backend,
       acceptInForeign: firewall.acceptInForeign, log,

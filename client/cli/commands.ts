@@ -85,7 +85,8 @@ export const commands: readonly Command[] = [
   {
     name: 'define', aliases: ['net-define'], summary: 'save a network\'s definition, new or changed',
     description: 'A network with the same name and UUID gets the new definition. If it is active, it says which parts wait for its next start.',
-    arguments: [file], options: [validate, dryRun], formats,
+    arguments: [file], formats,
+    options: [validate, dryRun, { name: 'expect-revision', value: 'N', summary: 'only if the saved definition is at this revision (vnet history)' }],
     run: async (call) => (await import('./documents.js')).runDefine(call),
   },
   {
@@ -127,6 +128,36 @@ export const commands: readonly Command[] = [
       'If standard input is no terminal, it is read as the new definition. Of an active network it says which parts wait for its next start.',
     arguments: [{ ...network, filter: { persistent: true } }], formats,
     run: async (call) => (await import('./edit.js')).runEdit(call),
+  },
+  {
+    name: 'history', summary: 'list the revisions of a network\'s saved definition',
+    description: 'The one in force first. How many earlier ones are kept is said in vnetd.toml: [history] keep.',
+    arguments: [{ ...network, filter: { persistent: true } }], formats: dataFormats,
+    options: [{ name: 'xml', value: 'REV', summary: 'print the definition of this revision' }],
+    run: async (call) => (await import('./history.js')).runHistory(call),
+  },
+  {
+    name: 'rollback', summary: 'save an earlier revision of a network\'s definition again',
+    description: 'As a new revision, and only if nobody changes it meanwhile. Of an active network it says which parts wait for its next start.',
+    arguments: [
+      { ...network, filter: { persistent: true } }, { name: 'revision', kind: 'text', summary: 'which one (default: the one before)', optional: true },
+    ],
+    options: [dryRun], formats,
+    run: async (call) => (await import('./history.js')).runRollback(call),
+  },
+  {
+    name: 'backup', summary: 'write all saved definitions to one file that a person can read',
+    description: 'With their autostart marks and revisions, as YAML. What is only running is not in it.',
+    arguments: [{ ...file, summary: 'the file; - or none writes standard output', optional: true }], formats: dataFormats,
+    run: async (call) => (await import('./backup.js')).runBackup(call),
+  },
+  {
+    name: 'restore', summary: 'define the networks of a backup again',
+    description: 'Looks at all of them before it changes any, and changes none if one is refused. Starts and stops nothing; ' +
+      'networks that are not in the file are left alone.',
+    arguments: [{ ...file, summary: 'the backup; - reads standard input' }],
+    options: [{ name: 'dry-run', summary: 'change nothing: say what would be done' }], formats: dataFormats,
+    run: async (call) => (await import('./backup.js')).runRestore(call),
   },
   {
     name: 'update', aliases: ['net-update'], summary: 'change one part of a network, without a restart',

@@ -8,12 +8,13 @@ import { renderChanges, sayPending } from './changes.js';
 import { readDocument } from './document-file.js';
 import { escapeXml } from './escape.js';
 import { attempt } from './failure.js';
+import { revisionOf } from './history.js';
 import type { OutputRecord } from './output.js';
 
 /** `vnet define`. */
 export const runDefine = (call: Call) => (call.flag('dry-run') ? tryDefine(call) : make(call, 'define', 'defined', async (connection, xml, options) => {
-  const made = await connection.defineXml(xml, options);
-  return { ...made, after: () => sayPending(call, made.network, made.pending), more: { pending: made.pending } };
+  const made = await connection.defineXml(xml, { ...options, ...expectationOf(call) });
+  return { ...made, after: () => sayPending(call, made.network, made.pending), more: { pending: made.pending, revision: made.revision } };
 }));
 
 /** `vnet define --dry-run`. */
@@ -21,10 +22,15 @@ async function tryDefine(call: Call): Promise<void> {
   const connection = await call.connection();
   const { text, label } = await readDocument(call.word('file'), call.surroundings.stdin);
   const { network: { name, uuid }, warnings, pending, changes } = await attempt(`Failed to define network from ${label}`,
-    () => connection.defineXml(text, { validate: call.flag('validate'), dryRun: true }), { file: label });
+    () => connection.defineXml(text, { validate: call.flag('validate'), dryRun: true, ...expectationOf(call) }), { file: label });
   for (const warning of warnings) call.warn(warning);
   call.print(renderChanges(call, changes), { name, uuid, result: 'not changed', warnings, pending, changes });
   if (pending.length > 0) call.warn(`network ${name} is active; these parts would wait for its next start: ${pending.join(', ')}`, 'hint');
+}
+
+function expectationOf(call: Call): { expectedRevision?: number } {
+  const expected = call.value('expect-revision');
+  return expected === undefined ? {} : { expectedRevision: revisionOf(expected) };
 }
 
 /** `vnet create`. */

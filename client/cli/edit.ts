@@ -12,14 +12,24 @@ import type { Network } from '../network.js';
 import type { Call } from './call.js';
 import { sayPending } from './changes.js';
 import { readStream } from './document-file.js';
+import { currentRevision } from './history.js';
 import { attempt, Exit, exitCodeOf, Failure } from './failure.js';
 
 /** `vnet edit`. */
 export async function runEdit(call: Call): Promise<void> {
   const network = await call.network(call.word('network'));
-  const before = await network.dumpXml({ inactive: true });
+  // Read first: a text that is newer than its revision is refused, never lost.
+  const revision = await currentRevision(network);
+  const before = { xml: await network.dumpXml({ inactive: true }), revision };
   if (call.surroundings.stdin.isTTY === true) await editInEditor(call, network, before);
   else await apply(call, network, before, await readStream(call.surroundings.stdin), { force: false, validate: true, label: 'stdin' });
+}
+
+/** What the editing starts from. */
+interface Before {
+  xml: string;
+  /** Its revision; undefined if the daemon does not count. */
+  revision: number | undefined;
 }
 
 /** One way to try it again after a failure. */
@@ -43,10 +53,10 @@ interface ApplyOptions {
   label: string;
 }
 
-async function editInEditor(call: Call, network: Network, before: string): Promise<void> {
+async function editInEditor(call: Call, network: Network, before: Before): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'vnet-edit-'));
   const file = join(folder, 'network.xml');
-  await writeFile(file, before, { mode: 0o600 });
+  await writeFile(file, before.xml, { mode: 0o600 });
   let answer: Answer = 'y';
   const options: ApplyOptions = { force: false, validate: true, label: file };
   for (;;) {
@@ -67,17 +77,18 @@ async function editInEditor(call: Call, network: Network, before: string): Promi
 }
 
 /** Defines the text, unless it says what is defined already. */
-async function apply(call: Call, network: Network, before: string, after: string, { force, validate, label }: ApplyOptions): Promise<void> {
+async function apply(call: Call, network: Network, before: Before, after: string, { force, validate, label }: ApplyOptions): Promise<void> {
   const { name, uuid } = network;
   // What `vnet dumpxml` prints ends with an empty line.
-  if (after.trimEnd() === before.trimEnd()) {
+  if (after.trimEnd() === before.xml.trimEnd()) {
     call.announce(`Network ${name} XML configuration not changed.`, { name, uuid, result: 'not changed', warnings: [] });
     return;
   }
-  if (!force && await network.dumpXml({ inactive: true }) !== before) {
+  if (!force && await network.dumpXml({ inactive: true }) !== before.xml) {
     throw new Failure('the XML configuration was changed by another user', { exit: Exit.CONFLICT });
   }
-  const made = await attempt(`Failed to define network from ${label}`, () => network.connection.defineXml(after, { validate }), { file: label });
+  const expected = force || before.revision === undefined ? {} : { expectedRevision: before.revision };
+  const made = await attempt(`Failed to define network from ${label}`, () => network.connection.defineXml(after, { validate, ...expected }), { file: label });
   for (const warning of made.warnings) call.warn(warning);
   const { network: edited, warnings, pending } = made;
   call.announce(`Network ${edited.name} XML configuration edited.`, { name: edited.name, uuid: edited.uuid, result: 'edited', warnings, pending });

@@ -45,6 +45,7 @@ export function guardDriver(driver: GuardedDriver, caller: Caller): NetworkDrive
     networkLookupByName: guard.lookup('networkLookupByName', ({ name }) => ({ name, uuid: '' })),
     networkCreateXml: guard.onDocument('networkCreateXml'),
     networkDefineXml: guard.onDocument('networkDefineXml'),
+    networkListRevisions: on('networkListRevisions'),
     networkUndefine: on('networkUndefine'),
     networkCreate: on('networkCreate'),
     networkDestroy: on('networkDestroy'),

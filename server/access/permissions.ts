@@ -65,6 +65,7 @@ export const driverRequirements = {
   networkLookupByName: { needs: ['network:getattr'] },
   networkCreateXml: { needs: ['network:write', 'network:start'] },
   networkDefineXml: { needs: ['network:write', 'network:save'] },
+  networkListRevisions: { needs: ['network:read'] },
   networkUndefine: { needs: ['network:delete'] },
   networkCreate: { needs: ['network:start'] },
   networkDestroy: { needs: ['network:stop'] },

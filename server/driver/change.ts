@@ -17,6 +17,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { IdentifiedDefinition } from './identity.js';
 import { liveRecord, planOf, type Estate } from './lifecycle.js';
 import type { NetworkRecord } from './register.js';
+import { putBack, saveRevision } from './revisions.js';
 import type { LiveRecord } from './store.js';
 
 /** Which definitions a call is about. */
@@ -62,14 +63,15 @@ export function targetsOf(record: NetworkRecord, { live, config }: Targets): Tar
 export async function makeChange(estate: Estate, record: NetworkRecord, change: Change, host: boolean): Promise<void> {
   const { live, saved } = change;
   if (live !== undefined) await changeLive(estate, record, live, saved, host);
-  else if (saved !== undefined) await estate.store.saveDefinition(record.name, formatNetwork(saved));
+  else if (saved !== undefined) await saveRevision(estate, record, saved, host ? 'update' : 'metadata');
   if (live !== undefined) record.live = live;
   if (saved !== undefined) record.saved = saved;
 }
 
 async function changeLive(
-  { store, host, log }: Estate, record: NetworkRecord, live: IdentifiedDefinition, saved: IdentifiedDefinition | undefined, touchesHost: boolean,
+  estate: Estate, record: NetworkRecord, live: IdentifiedDefinition, saved: IdentifiedDefinition | undefined, touchesHost: boolean,
 ): Promise<void> {
+  const { store, host, log } = estate;
   const old = record.live as IdentifiedDefinition;
   const updating = { ...liveRecord(old, 'updating'), next: formatNetwork(live) };
   const back: (() => Promise<unknown>)[] = [() => store.saveLive(liveRecord(old, 'running'))];
@@ -83,8 +85,9 @@ async function changeLive(
     const done = liveRecord(live, 'running');
     await store.saveLive(saved === undefined ? done : { ...done, saved: formatNetwork(saved) });
     if (saved !== undefined) {
-      back.splice(1, 0, () => store.saveDefinition(record.name, formatNetwork(record.saved as IdentifiedDefinition)));
-      await store.saveDefinition(record.name, formatNetwork(saved));
+      const { stamp } = record;
+      back.splice(1, 0, () => putBack(estate, record, record.saved as IdentifiedDefinition, stamp));
+      await saveRevision(estate, record, saved, touchesHost ? 'update' : 'metadata');
       back.length = 0;
       await store.saveLive(done).catch((error: unknown) => {
         // What is saved is saved twice at the next start of the daemon.
@@ -122,10 +125,14 @@ export async function settleChange(estate: Estate, record: LiveRecord, stands: b
   return settled;
 }
 
-async function saveLate({ register, store }: Estate, { name, uuid }: LiveRecord, xml: string): Promise<void> {
-  await store.saveDefinition(name, xml);
-  const definition = parseNetwork(xml, { validate: false }).definition;
-  const known = register.claim(name, uuid, definition);
-  known.saved = definition;
-  register.release(known, definition);
+async function saveLate(estate: Estate, { name, uuid }: LiveRecord, xml: string): Promise<void> {
+  const definition = parseNetwork(xml, { validate: false }).definition as IdentifiedDefinition;
+  const known = estate.register.claim(name, uuid, definition);
+  try {
+    // It may have been saved before the daemon was killed: that is no revision more.
+    if (known.saved === undefined || formatNetwork(known.saved) !== formatNetwork(definition)) await saveRevision(estate, known, definition, 'update');
+    known.saved = definition;
+  } finally {
+    estate.register.release(known, definition);
+  }
 }

@@ -4,6 +4,7 @@
  *
  *     ETC/networks/NAME.xml                 a saved definition
  *     ETC/networks/autostart/NAME.xml       a link to it: starts with the host
+ *     ETC/networks/history/UUID/REV.xml     an earlier version of it
  *     RUN/networks/UUID.json                what is done on the host now
  *     RUN/ports/NETWORK.PORT.json           a port, by the UUIDs of both
  *     RUN/autostarted                       autostart is done since boot
@@ -14,10 +15,9 @@ import { access, lstat, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { flushFolder, prepareFolder, removeDurably, replaceFile, writeDurably } from '../files.js';
+import { FileHistory } from './file-history.js';
+import { formatHeading, LaterFormat, parseSaved, usualKeep, type Revised, type Version } from './history.js';
 import type { LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
-
-/** Written above a saved definition, for the person who opens the file. */
-const heading = '<!-- Saved by vnetd. While it runs, change this with: vnet edit NETWORK -->\n';
 
 /** The version of the layout of live records and ports; a later daemon reads the earlier ones. */
 const recordVersion = 1;
@@ -31,6 +31,8 @@ export interface StoreFolders {
   etc: string;
   /** What a boot clears, such as /run/vnet. */
   run: string;
+  /** How many earlier versions of each definition are kept; absent: {@link usualKeep}. */
+  keep?: number;
 }
 
 /** Opens the store in these folders, making them if they are missing. */
@@ -38,12 +40,16 @@ export async function openFileStore(folders: StoreFolders): Promise<Store> {
   const networks = join(folders.etc, 'networks');
   const fresh = !(await exists(networks));
   const { run } = folders;
-  const store = new FileStore(networks, join(networks, 'autostart'), join(run, 'networks'), join(run, 'ports'), join(run, 'autostarted'), fresh);
+  const store = new FileStore(networks, join(networks, 'autostart'), join(run, 'networks'), join(run, 'ports'), join(run, 'autostarted'), fresh,
+    new FileHistory(join(networks, 'history'), folders.keep ?? usualKeep));
   await store.prepare();
   return store;
 }
 
 class FileStore implements Store {
+  /** Files of a later vnetd: they are left as they are. */
+  private readonly later = new Set<string>();
+
   constructor(
     private readonly networks: string,
     private readonly autostart: string,
@@ -51,6 +57,7 @@ class FileStore implements Store {
     private readonly ports: string,
     private readonly autostarted: string,
     private readonly fresh: boolean,
+    private readonly versions: FileHistory,
   ) {}
 
   async prepare(): Promise<void> {
@@ -60,21 +67,35 @@ class FileStore implements Store {
   async load(): ReturnType<Store['load']> {
     const problems: string[] = [];
     const saved = await readAll(this.networks, '.xml', problems, async (name, text): Promise<SavedDefinition> =>
-      ({ name, xml: text, autostart: await exists(this.autostartFile(name)) }));
-    const live = await readAll(this.live, '.json', problems, async (_, text) => parseLive(text));
-    const ports = await readAll(this.ports, '.json', problems, async (_, text) => parsePort(text));
+      ({ name, ...parseSaved(text), autostart: await exists(this.autostartFile(name)) }), this.later);
+    const live = await readAll(this.live, '.json', problems, async (_, text) => parseLive(text), this.later);
+    const ports = await readAll(this.ports, '.json', problems, async (_, text) => parsePort(text), this.later);
     return { fresh: this.fresh, autostarted: await exists(this.autostarted), saved, live, ports, problems };
   }
 
-  async saveDefinition(name: string, xml: string): Promise<void> {
-    await writing(`save network '${name}'`, () => writeDurably(this.definitionFile(name), heading + xml));
+  async saveDefinition(name: string, xml: string, version?: Revised): Promise<void> {
+    const file = this.definitionFile(name);
+    await writing(`save network '${name}'`, async () => {
+      if (version !== undefined) await this.versions.keepFile(file, safeFileName(version.uuid), version.stamp.revision);
+      await writeDurably(file, formatHeading(version?.stamp) + xml);
+    });
+    if (version !== undefined) await this.versions.prune(version.uuid);
   }
 
-  async removeDefinition(name: string): Promise<void> {
+  history(uuid: string): Promise<Version[]> {
+    return this.versions.list(safeFileName(uuid));
+  }
+
+  async removeDefinition(name: string, uuid?: string): Promise<void> {
     await writing(`remove network '${name}'`, async () => {
+      if (uuid !== undefined) await this.versions.keepFile(this.definitionFile(name), safeFileName(uuid), Infinity);
       await removeDurably(this.definitionFile(name));
       await removeDurably(this.autostartFile(name));
     });
+    if (uuid === undefined) return;
+    await this.versions.prune(uuid);
+    // The definition is gone; a history too many is in nobody's way.
+    await this.versions.forget(uuid).catch(() => undefined);
   }
 
   async setAutostart(name: string, autostart: boolean): Promise<void> {
@@ -111,7 +132,7 @@ class FileStore implements Store {
   }
 
   private definitionFile(name: string): string {
-    return join(this.networks, `${safeFileName(name)}.xml`);
+    return this.ours(join(this.networks, `${safeFileName(name)}.xml`));
   }
 
   private autostartFile(name: string): string {
@@ -119,11 +140,19 @@ class FileStore implements Store {
   }
 
   private portFile(network: string, uuid: string): string {
-    return join(this.ports, `${safeFileName(network)}.${safeFileName(uuid)}.json`);
+    return this.ours(join(this.ports, `${safeFileName(network)}.${safeFileName(uuid)}.json`));
   }
 
   private liveFile(uuid: string): string {
-    return join(this.live, `${safeFileName(uuid)}.json`);
+    return this.ours(join(this.live, `${safeFileName(uuid)}.json`));
+  }
+
+  /** The path of a file that may be replaced. @throws {NetworkError} OPERATION_INVALID if a later vnetd wrote it */
+  private ours(path: string): string {
+    if (!this.later.has(path)) return path;
+    throw new NetworkError(ErrorCode.OPERATION_INVALID, `${path} was written by a later vnetd, and is left as it is`, {
+      hint: 'run the later vnetd again, or move the file away and restart this one',
+    });
   }
 }
 
@@ -140,7 +169,7 @@ function safeFileName(name: string): string {
 
 /** Reads every file of a folder with this ending; what cannot be read becomes a problem. */
 async function readAll<T>(
-  folder: string, ending: string, problems: string[], read: (name: string, text: string) => Promise<T>,
+  folder: string, ending: string, problems: string[], read: (name: string, text: string) => Promise<T>, later: Set<string>,
 ): Promise<T[]> {
   const entries = (await readdir(folder)).filter((entry) => entry.endsWith(ending)).sort();
   const found = await Promise.all(entries.map(async (entry) => {
@@ -151,6 +180,7 @@ async function readAll<T>(
       if (info.size > largestFile) throw new Error(`it is larger than ${largestFile} bytes`);
       return [await read(entry.slice(0, -ending.length), await readFile(path, 'utf8'))];
     } catch (error) {
+      if (error instanceof LaterFormat) later.add(path);
       problems.push(`${path}: ${(error as Error).message}`);
       return [];
     }
@@ -160,7 +190,9 @@ async function readAll<T>(
 
 function parseRecord<T>(text: string): T {
   const record = JSON.parse(text) as T & { version: number };
-  if (record.version !== recordVersion) throw new Error(`its version is ${record.version}; this vnetd reads version ${recordVersion}`);
+  const { version } = record;
+  if (!Number.isInteger(version) || version < 1) throw new Error(`its version is ${version}; this vnetd reads versions from 1 to ${recordVersion}`);
+  if (version > recordVersion) throw new LaterFormat(version, recordVersion);
   return record;
 }
 

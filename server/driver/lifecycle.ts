@@ -10,8 +10,10 @@ import { formatNetwork, isManaged, parseNetwork, validateNetwork, type NetworkDe
 import type { Log } from '../log.js';
 import type { Journal } from './events.js';
 import type { Host, NetworkPlan } from './host.js';
+import type { Stamp } from './history.js';
 import { identify, nameBridge, needsBridgeName, type IdentifiedDefinition } from './identity.js';
 import type { NetworkRecord, Register } from './register.js';
+import { refuseOtherRevision, saveRevision, type Expectation } from './revisions.js';
 import type { LiveRecord, Store } from './store.js';
 import { refuseOverlap } from './overlap.js';
 import { dropPorts, leavePorts, openPool, plugKept, refuseInUse } from './port-revival.js';
@@ -42,17 +44,21 @@ export function planOf(definition: IdentifiedDefinition): NetworkPlan {
  * Saves a definition.
  *
  * @throws {NetworkError} for the document; OPERATION_FAILED if the identity is
- * another network's; INTERNAL_ERROR if the bridge name is
+ * another network's; INTERNAL_ERROR if the bridge name is; OPERATION_INVALID if
+ * another revision is saved than the caller expects
  */
-export async function define(estate: Estate, xml: string, strict: boolean): Promise<Accepted> {
+export async function define(
+  estate: Estate, xml: string, strict: boolean, { expectedRevision = 0, rollbackTo = 0 }: Expectation = {},
+): Promise<Accepted & { stamp: Stamp }> {
   const accepted = await accept(estate, xml, strict);
   const { record, definition } = accepted;
   return claimed(estate, accepted, async () => {
-    await estate.store.saveDefinition(record.name, formatNetwork(definition));
+    refuseOtherRevision(record, expectedRevision);
+    const stamp = await saveRevision(estate, record, definition, rollbackTo === 0 ? 'define' : `rollback to ${rollbackTo}`);
     record.saved = definition;
     estate.journal.record(EventKind.DEFINED, record);
     estate.log.info({ network: record.name, uuid: record.uuid }, 'network defined');
-    return accepted;
+    return { ...accepted, stamp };
   });
 }
 
@@ -116,8 +122,9 @@ export function undefine(estate: Estate, record: NetworkRecord): Promise<void> {
     if (record.saved === undefined) {
       throw new NetworkError(ErrorCode.OPERATION_INVALID, "can't undefine transient network");
     }
-    await estate.store.removeDefinition(record.name);
+    await estate.store.removeDefinition(record.name, record.uuid);
     record.saved = undefined;
+    record.stamp = undefined;
     record.autostart = false;
     estate.journal.record(EventKind.UNDEFINED, record);
     if (record.live === undefined) {

@@ -17,6 +17,7 @@ import { getMetadata, setMetadata } from './metadata.js';
 import { liveXml } from './port-book.js';
 import { openPortCalls, type PortCalls } from './port-calls.js';
 import type { NetworkRecord } from './register.js';
+import { listRevisions } from './revisions.js';
 import { pendingParts, tryDefinition, update } from './update.js';
 import { watchEvents } from './watching.js';
 
@@ -72,11 +73,14 @@ export class LocalNetworkDriver implements NetworkDriver {
     return { network: handleOf(record), warnings };
   };
 
-  networkDefineXml: NetworkDriver['networkDefineXml'] = async ({ xml, validate, dryRun }) => {
-    if (dryRun === true) return tryDefinition(this.estate, xml, validate);
-    const { record, definition, warnings } = await define(this.estate, xml, validate);
-    return { network: handleOf(record), warnings, pending: pendingParts(record, definition), changes: [] };
+  networkDefineXml: NetworkDriver['networkDefineXml'] = async ({ xml, validate, dryRun, expectedRevision, rollbackTo }) => {
+    if (dryRun === true) return tryDefinition(this.estate, xml, validate, expectedRevision);
+    const { record, definition, warnings, stamp } = await define(this.estate, xml, validate, { expectedRevision, rollbackTo });
+    return { network: handleOf(record), warnings, pending: pendingParts(record, definition), changes: [], revision: stamp.revision };
   };
+
+  networkListRevisions: NetworkDriver['networkListRevisions'] = async ({ network, revision }) =>
+    ({ revisions: await listRevisions(this.estate, this.find(network), revision) });
 
   networkUndefine: NetworkDriver['networkUndefine'] = async ({ network }) => {
     await undefine(this.estate, this.find(network));

@@ -3,7 +3,7 @@
  * adopt what stands, undo what was left half-done, define `default` on a new
  * machine, start what starts with the host. Does not know: files, tools.
  */
-import { formatNetwork, parseNetwork } from '../../shared/definition/index.js';
+import { parseNetwork } from '../../shared/definition/index.js';
 import { subnetsOverlap, subnetOf } from '../../shared/address.js';
 import type { Standing } from './host.js';
 import { identify, type IdentifiedDefinition } from './identity.js';
@@ -11,6 +11,8 @@ import { settleChange } from './change.js';
 import { define, planOf, start, type Estate } from './lifecycle.js';
 import { parseSubnet } from './overlap.js';
 import { recoverPorts } from './port-revival.js';
+import { unknownStamp } from './history.js';
+import { lastRevision, saveRevision } from './revisions.js';
 import type { LiveRecord, SavedDefinition } from './store.js';
 
 /** The third part of `default`'s subnet, 192.168.N.0/24: the first that is free. */
@@ -34,16 +36,17 @@ export async function recover(estate: Estate): Promise<void> {
 }
 
 /** Registers a saved definition; completes one that a person wrote without UUID or MAC. */
-async function restore(estate: Estate, { name, xml, autostart }: SavedDefinition): Promise<void> {
+async function restore(estate: Estate, { name, xml, stamp, autostart }: SavedDefinition): Promise<void> {
   const { definition: parsed } = parseNetwork(xml, { validate: false });
   if (parsed.name !== name) throw new Error(`its file is named ${name}.xml but the network in it is named '${parsed.name}'`);
   const definition = identify(parsed);
   const record = estate.register.claim(name, definition.uuid, definition);
   record.saved = definition;
+  record.stamp = stamp ?? unknownStamp(await lastRevision(estate, definition.uuid) + 1);
   record.autostart = autostart;
   estate.register.release(record, definition);
   if (definition.uuid !== parsed.uuid || definition.mac !== parsed.mac) {
-    await estate.store.saveDefinition(name, formatNetwork(definition));
+    await saveRevision(estate, record, definition, 'define');
   }
 }
 

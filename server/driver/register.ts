@@ -10,6 +10,7 @@ import { canonicalUuid } from '../../shared/address.js';
 import type { NetworkDefinition } from '../../shared/definition/index.js';
 import type { Network } from '../../shared/gen/vnet/v1/network_driver.js';
 import type { PoolDevice } from './port-allocation.js';
+import type { Stamp } from './history.js';
 import type { KnownPort } from './port-book.js';
 
 /** One network, as the rules see it. */
@@ -20,6 +21,8 @@ export class NetworkRecord {
   rising: NetworkDefinition | undefined;
   /** What is saved, if it is persistent. */
   saved: NetworkDefinition | undefined;
+  /** The revision of what is saved; undefined if nothing is. */
+  stamp: Stamp | undefined;
   /** Starts with the host. */
   autostart = false;
   /** Its ports by UUID, those on their way in among them. */

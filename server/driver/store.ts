@@ -3,6 +3,7 @@
  * Does not know: files.
  */
 
+import type { Revised, Stamp, Version } from './history.js';
 import type { PortAttachment } from './host.js';
 
 /** A saved definition as the store found it. */
@@ -10,6 +11,8 @@ export interface SavedDefinition {
   /** The name it is filed under. */
   name: string;
   xml: string;
+  /** Its revision, if the store knows it. */
+  stamp?: Stamp;
   autostart: boolean;
 }
 
@@ -69,11 +72,19 @@ export interface Store {
     problems: string[];
   }>;
 
-  /** Saves a definition, durably, in place of what is filed under the name. */
-  saveDefinition(name: string, xml: string): Promise<void>;
+  /**
+   * Saves a definition, durably, in place of what is filed under the name,
+   * which goes to the history of its UUID first.
+   *
+   * @param version which revision of which network it is; without it nothing is kept
+   */
+  saveDefinition(name: string, xml: string, version?: Revised): Promise<void>;
 
-  /** Removes a definition and its autostart mark. Removing nothing is no error. */
-  removeDefinition(name: string): Promise<void>;
+  /** The earlier versions of a definition that are kept, in any order. Those that were cut off on their way may be among them. */
+  history(uuid: string): Promise<Version[]>;
+
+  /** Removes a definition, which goes to the history of its UUID first, and its autostart mark. Removing nothing is no error. */
+  removeDefinition(name: string, uuid?: string): Promise<void>;
 
   /** Sets or removes the autostart mark of a saved definition. */
   setAutostart(name: string, autostart: boolean): Promise<void>;

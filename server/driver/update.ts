@@ -15,6 +15,7 @@ import type { IdentifiedDefinition } from './identity.js';
 import { accept, planOf, withLiveDefaults, type Estate } from './lifecycle.js';
 import { refuseOverlap } from './overlap.js';
 import type { NetworkRecord } from './register.js';
+import { refuseOtherRevision } from './revisions.js';
 
 /**
  * Changes one part of a network.
@@ -84,13 +85,14 @@ export function pendingParts({ live }: NetworkRecord, saved: IdentifiedDefinitio
 }
 
 /** NetworkDefineXml without saving anything. @throws {NetworkError} as define does for the document and its identity */
-export async function tryDefinition(estate: Estate, xml: string, strict: boolean): Promise<NetworkDefineXmlResponse> {
+export async function tryDefinition(estate: Estate, xml: string, strict: boolean, expectedRevision = 0): Promise<NetworkDefineXmlResponse> {
   const { record, definition, warnings } = await accept(estate, xml, strict);
   try {
+    refuseOtherRevision(record, expectedRevision);
     // A UUID that was made up for it is not the network's.
     const uuid = record.visible || parseNetwork(xml).definition.uuid !== undefined ? record.uuid : '';
     const changes = await previewDefinition(estate, record, definition);
-    return { network: { name: record.name, uuid }, warnings, pending: pendingParts(record, definition), changes };
+    return { network: { name: record.name, uuid }, warnings, pending: pendingParts(record, definition), changes, revision: record.stamp?.revision ?? 0 };
   } finally {
     estate.register.release(record, definition);
   }

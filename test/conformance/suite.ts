@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ErrorCode } from '../../shared/errors.js';
 import type { Network, NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
 import { describeEvents } from './events.js';
+import { describeHistory } from './history.js';
 import { describePorts } from './ports.js';
 import { describeMetadata } from './metadata.js';
 import { refused } from './refused.js';
@@ -51,6 +52,7 @@ export function describeConformance(title: string, open: () => Promise<Subject>)
     afterAll(() => subject?.close());
 
     describeEvents(() => driver);
+    describeHistory(() => driver);
 
     const define = async (xml: string): Promise<Network> => (await driver.networkDefineXml({ xml, validate: false })).network!;
     const dump = async (network: Network, inactive = false): Promise<string> => (await driver.networkDumpXml({ network, inactive })).xml;

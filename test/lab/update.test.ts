@@ -164,7 +164,7 @@ describe('a daemon that is killed in an update', () => {
     const real = await openFileStore({ etc: join(lab.folder, 'cut-etc'), run: join(lab.folder, 'cut-run') });
     const store: Store = !mortal ? real : Object.assign(Object.create(real) as Store, {
       saveLive: (record: Parameters<Store['saveLive']>[0]) => step(() => real.saveLive(record)),
-      saveDefinition: (name: string, xml: string) => step(() => real.saveDefinition(name, xml)),
+      saveDefinition: (...given: Parameters<Store['saveDefinition']>) => step(() => real.saveDefinition(...given)),
     });
     const host = await openLabHost(lab, mortal ? { commands: mortalCommands() } : {});
     return { driver: await openHostDriver(host, store, silentLog), host };

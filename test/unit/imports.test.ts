@@ -34,7 +34,7 @@ const packages: Record<string, string[]> = {
   'ipaddr.js': ['shared/address.ts'],
   pino: ['server/vnetd.ts'],
   'smol-toml': ['server/config.ts'],
-  yaml: ['client/cli/output.ts'],
+  yaml: ['client/cli/backup-file.ts', 'client/cli/output.ts'],
 };
 
 async function sources(): Promise<string[]> {

@@ -80,8 +80,12 @@ export function fakeDriver(...found: FakeNetwork[]): FakeDriver {
     },
     networkDefineXml: async ({ xml, dryRun }) => {
       const told = { pending: pending.splice(0), changes: changes.splice(0) };
-      if (dryRun === true) return { network: { name: 'tried', uuid: '' }, warnings: [], ...told };
-      return { ...make(xml, { persistent: true }), ...told };
+      if (dryRun === true) return { network: { name: 'tried', uuid: '' }, warnings: [], ...told, revision: 0 };
+      return { ...make(xml, { persistent: true }), ...told, revision: 1 };
+    },
+    // As an earlier daemon answers.
+    networkListRevisions: async () => {
+      throw new NetworkError(ErrorCode.NO_SUPPORT, 'NetworkListRevisions');
     },
     networkUpdate: async ({ network, ...request }) => {
       const { active } = byName(network!.name);

@@ -65,10 +65,16 @@ level = "debug"
     });
   });
 
+  it('keeps as many earlier revisions as it is told, within bounds', () => {
+    expect(defaultConfig('/').history.keep).toBe(10);
+    expect(parseConfig('[history]\nkeep = 0\n', 'vnetd.toml', defaultConfig('/')).history.keep).toBe(0);
+    for (const wrong of ['-1', '1001', '2.5', '"3"']) expect(() => parseConfig(`[history]\nkeep = ${wrong}\n`, 'vnetd.toml', defaultConfig('/'))).toThrow(/vnetd\.toml:2: history\.keep is .*; it must be a whole number from 0 to 1000/);
+  });
+
   it('refuses unknown keys and tables, each with its line', () => {
     expect(refusal('[tcp]\nenabled = true\nprot = 1\n')).toBe("vnetd.toml:3: unknown key 'tcp.prot'; known here: enabled, address, port");
     expect(refusal('color = 1\n')).toBe("vnetd.toml:1: unknown key 'color'; known here: driver");
-    expect(refusal('\n\n[udp]\nx = 1\n')).toBe('vnetd.toml:4: unknown table [udp]; known: unix, tcp, tls, dnsmasq, firewall, limits, metrics, log, audit');
+    expect(refusal('\n\n[udp]\nx = 1\n')).toBe('vnetd.toml:4: unknown table [udp]; known: unix, tcp, tls, dnsmasq, firewall, history, limits, metrics, log, audit');
     expect(refusal('[udp]\n')).toContain('vnetd.toml:1: unknown table [udp]');
     expect(refusal('tcp.prot = 1\n')).toContain("vnetd.toml:1: unknown key 'tcp.prot'");
     expect(refusal('[toString]\nx = 1')).toContain('unknown table [toString]');

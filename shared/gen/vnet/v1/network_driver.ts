@@ -684,7 +684,18 @@ export interface NetworkDefineXmlRequest {
    */
   validate: boolean;
   /** Save nothing: only check the document, and tell what it would change. */
-  dryRun?: boolean | undefined;
+  dryRun?:
+    | boolean
+    | undefined;
+  /**
+   * Only if the saved definition is at this revision; not set or 0: whatever
+   * it is. Of several callers that expect the same revision one succeeds.
+   */
+  expectedRevision?:
+    | number
+    | undefined;
+  /** The document is that of this earlier revision: the history says so. */
+  rollbackTo?: number | undefined;
 }
 
 /** The network defined. */
@@ -709,6 +720,44 @@ export interface NetworkDefineXmlResponse {
    * definition to this one) would do to the host. Only with `dry_run`.
    */
   changes: HostChange[];
+  /**
+   * The revision of the saved definition now. It grows by one each time that
+   * the definition of this UUID is saved.
+   */
+  revision: number;
+}
+
+/** Asks for the revisions of a saved definition. */
+export interface NetworkListRevisionsRequest {
+  /** Which network. */
+  network:
+    | Network
+    | undefined;
+  /** Only this revision, with its XML; not set: all that are kept, without. */
+  revision?: number | undefined;
+}
+
+/** The revisions of a saved definition. */
+export interface NetworkListRevisionsResponse {
+  /** The newest first. */
+  revisions: NetworkRevision[];
+}
+
+/** A saved definition as it was, or is, at one time. */
+export interface NetworkRevision {
+  /** Its number, from 1. */
+  revision: number;
+  /** When it was saved, in milliseconds since 1970 (UTC); 0 if that is not known. */
+  timeMs: number;
+  /**
+   * By what: `define`, `update`, `metadata`, `rollback to 3`; empty if that is
+   * not known, as of a file that a person or an earlier vnetd wrote.
+   */
+  cause: string;
+  /** It is the one in force. */
+  current: boolean;
+  /** The definition, if it was asked for; else empty. */
+  xml: string;
 }
 
 /** One thing that a change would do to the host. */
@@ -3661,7 +3710,7 @@ export const NetworkCreateXmlResponse: MessageFns<NetworkCreateXmlResponse> = {
 };
 
 function createBaseNetworkDefineXmlRequest(): NetworkDefineXmlRequest {
-  return { xml: "", validate: false, dryRun: undefined };
+  return { xml: "", validate: false, dryRun: undefined, expectedRevision: undefined, rollbackTo: undefined };
 }
 
 export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
@@ -3674,6 +3723,12 @@ export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
     }
     if (message.dryRun !== undefined) {
       writer.uint32(24).bool(message.dryRun);
+    }
+    if (message.expectedRevision !== undefined) {
+      writer.uint32(32).uint32(message.expectedRevision);
+    }
+    if (message.rollbackTo !== undefined) {
+      writer.uint32(40).uint32(message.rollbackTo);
     }
     return writer;
   },
@@ -3713,6 +3768,22 @@ export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
             }
 
             message.dryRun = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.expectedRevision = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.rollbackTo = reader.uint32();
             continue;
           }
         }
@@ -3770,6 +3841,16 @@ export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
         : isSet(object.dry_run)
         ? globalThis.Boolean(object.dry_run)
         : undefined,
+      expectedRevision: isSet(object.expectedRevision)
+        ? globalThis.Number(object.expectedRevision)
+        : isSet(object.expected_revision)
+        ? globalThis.Number(object.expected_revision)
+        : undefined,
+      rollbackTo: isSet(object.rollbackTo)
+        ? globalThis.Number(object.rollbackTo)
+        : isSet(object.rollback_to)
+        ? globalThis.Number(object.rollback_to)
+        : undefined,
     };
   },
 
@@ -3784,6 +3865,12 @@ export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
     if (message.dryRun !== undefined) {
       obj.dryRun = message.dryRun;
     }
+    if (message.expectedRevision !== undefined) {
+      obj.expectedRevision = Math.round(message.expectedRevision);
+    }
+    if (message.rollbackTo !== undefined) {
+      obj.rollbackTo = Math.round(message.rollbackTo);
+    }
     return obj;
   },
 
@@ -3795,12 +3882,14 @@ export const NetworkDefineXmlRequest: MessageFns<NetworkDefineXmlRequest> = {
     message.xml = object.xml ?? "";
     message.validate = object.validate ?? false;
     message.dryRun = object.dryRun ?? undefined;
+    message.expectedRevision = object.expectedRevision ?? undefined;
+    message.rollbackTo = object.rollbackTo ?? undefined;
     return message;
   },
 };
 
 function createBaseNetworkDefineXmlResponse(): NetworkDefineXmlResponse {
-  return { network: undefined, warnings: [], pending: [], changes: [] };
+  return { network: undefined, warnings: [], pending: [], changes: [], revision: 0 };
 }
 
 export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
@@ -3816,6 +3905,9 @@ export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
     }
     for (const v of message.changes) {
       HostChange.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.revision !== 0) {
+      writer.uint32(40).uint32(message.revision);
     }
     return writer;
   },
@@ -3863,6 +3955,14 @@ export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
             }
 
             message.changes.push(HostChange.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.revision = reader.uint32();
             continue;
           }
         }
@@ -3917,6 +4017,7 @@ export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
       warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
       pending: globalThis.Array.isArray(object?.pending) ? object.pending.map((e: any) => globalThis.String(e)) : [],
       changes: globalThis.Array.isArray(object?.changes) ? object.changes.map((e: any) => HostChange.fromJSON(e)) : [],
+      revision: isSet(object.revision) ? globalThis.Number(object.revision) : 0,
     };
   },
 
@@ -3934,6 +4035,9 @@ export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
     if (message.changes?.length) {
       obj.changes = message.changes.map((e) => HostChange.toJSON(e));
     }
+    if (message.revision !== 0) {
+      obj.revision = Math.round(message.revision);
+    }
     return obj;
   },
 
@@ -3948,6 +4052,402 @@ export const NetworkDefineXmlResponse: MessageFns<NetworkDefineXmlResponse> = {
     message.warnings = object.warnings?.map((e) => e) || [];
     message.pending = object.pending?.map((e) => e) || [];
     message.changes = object.changes?.map((e) => HostChange.fromPartial(e)) || [];
+    message.revision = object.revision ?? 0;
+    return message;
+  },
+};
+
+function createBaseNetworkListRevisionsRequest(): NetworkListRevisionsRequest {
+  return { network: undefined, revision: undefined };
+}
+
+export const NetworkListRevisionsRequest: MessageFns<NetworkListRevisionsRequest> = {
+  encode(message: NetworkListRevisionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.revision !== undefined) {
+      writer.uint32(16).uint32(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkListRevisionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkListRevisionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkListRevisionsRequest, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkListRevisionsRequest | NetworkListRevisionsRequest[]>
+      | Iterable<NetworkListRevisionsRequest | NetworkListRevisionsRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkListRevisionsRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkListRevisionsRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkListRevisionsRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkListRevisionsRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkListRevisionsRequest.decode(p)];
+        }
+      } else {
+        yield* [NetworkListRevisionsRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkListRevisionsRequest {
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      revision: isSet(object.revision) ? globalThis.Number(object.revision) : undefined,
+    };
+  },
+
+  toJSON(message: NetworkListRevisionsRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.revision !== undefined) {
+      obj.revision = Math.round(message.revision);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkListRevisionsRequest>, I>>(base?: I): NetworkListRevisionsRequest {
+    return NetworkListRevisionsRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkListRevisionsRequest>, I>>(object: I): NetworkListRevisionsRequest {
+    const message = createBaseNetworkListRevisionsRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.revision = object.revision ?? undefined;
+    return message;
+  },
+};
+
+function createBaseNetworkListRevisionsResponse(): NetworkListRevisionsResponse {
+  return { revisions: [] };
+}
+
+export const NetworkListRevisionsResponse: MessageFns<NetworkListRevisionsResponse> = {
+  encode(message: NetworkListRevisionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.revisions) {
+      NetworkRevision.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkListRevisionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkListRevisionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.revisions.push(NetworkRevision.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkListRevisionsResponse, Uint8Array>
+  async *encodeTransform(
+    source:
+      | AsyncIterable<NetworkListRevisionsResponse | NetworkListRevisionsResponse[]>
+      | Iterable<NetworkListRevisionsResponse | NetworkListRevisionsResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkListRevisionsResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkListRevisionsResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkListRevisionsResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkListRevisionsResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkListRevisionsResponse.decode(p)];
+        }
+      } else {
+        yield* [NetworkListRevisionsResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkListRevisionsResponse {
+    return {
+      revisions: globalThis.Array.isArray(object?.revisions)
+        ? object.revisions.map((e: any) => NetworkRevision.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: NetworkListRevisionsResponse): unknown {
+    const obj: any = {};
+    if (message.revisions?.length) {
+      obj.revisions = message.revisions.map((e) => NetworkRevision.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkListRevisionsResponse>, I>>(base?: I): NetworkListRevisionsResponse {
+    return NetworkListRevisionsResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkListRevisionsResponse>, I>>(object: I): NetworkListRevisionsResponse {
+    const message = createBaseNetworkListRevisionsResponse();
+    message.revisions = object.revisions?.map((e) => NetworkRevision.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNetworkRevision(): NetworkRevision {
+  return { revision: 0, timeMs: 0, cause: "", current: false, xml: "" };
+}
+
+export const NetworkRevision: MessageFns<NetworkRevision> = {
+  encode(message: NetworkRevision, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0) {
+      writer.uint32(8).uint32(message.revision);
+    }
+    if (message.timeMs !== 0) {
+      writer.uint32(16).int64(message.timeMs);
+    }
+    if (message.cause !== "") {
+      writer.uint32(26).string(message.cause);
+    }
+    if (message.current !== false) {
+      writer.uint32(32).bool(message.current);
+    }
+    if (message.xml !== "") {
+      writer.uint32(42).string(message.xml);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkRevision {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkRevision();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.timeMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.current = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.xml = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkRevision, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<NetworkRevision | NetworkRevision[]> | Iterable<NetworkRevision | NetworkRevision[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkRevision.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkRevision.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkRevision>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkRevision> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkRevision.decode(p)];
+        }
+      } else {
+        yield* [NetworkRevision.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkRevision {
+    return {
+      revision: isSet(object.revision) ? globalThis.Number(object.revision) : 0,
+      timeMs: isSet(object.timeMs)
+        ? globalThis.Number(object.timeMs)
+        : isSet(object.time_ms)
+        ? globalThis.Number(object.time_ms)
+        : 0,
+      cause: isSet(object.cause) ? globalThis.String(object.cause) : "",
+      current: isSet(object.current) ? globalThis.Boolean(object.current) : false,
+      xml: isSet(object.xml) ? globalThis.String(object.xml) : "",
+    };
+  },
+
+  toJSON(message: NetworkRevision): unknown {
+    const obj: any = {};
+    if (message.revision !== 0) {
+      obj.revision = Math.round(message.revision);
+    }
+    if (message.timeMs !== 0) {
+      obj.timeMs = Math.round(message.timeMs);
+    }
+    if (message.cause !== "") {
+      obj.cause = message.cause;
+    }
+    if (message.current !== false) {
+      obj.current = message.current;
+    }
+    if (message.xml !== "") {
+      obj.xml = message.xml;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkRevision>, I>>(base?: I): NetworkRevision {
+    return NetworkRevision.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkRevision>, I>>(object: I): NetworkRevision {
+    const message = createBaseNetworkRevision();
+    message.revision = object.revision ?? 0;
+    message.timeMs = object.timeMs ?? 0;
+    message.cause = object.cause ?? "";
+    message.current = object.current ?? false;
+    message.xml = object.xml ?? "";
     return message;
   },
 };
@@ -10799,9 +11299,23 @@ export interface NetworkDriver {
    *
    * Errors: XML_ERROR, XML_DETAIL, NO_NAME, CONFIG_UNSUPPORTED and others for
    * the document; OPERATION_FAILED if the name or the UUID is another
-   * network's; INTERNAL_ERROR if the bridge name is another network's.
+   * network's; INTERNAL_ERROR if the bridge name is another network's;
+   * OPERATION_INVALID if `expected_revision` is not the network's revision.
    */
   networkDefineXml(request: NetworkDefineXmlRequest, abortSignal?: AbortSignal): Promise<NetworkDefineXmlResponse>;
+  /**
+   * Lists the revisions of a network's saved definition, the newest, which is
+   * the one in force, first; a transient network has none. How many of the
+   * earlier ones are kept is up to the daemon ([history] keep in vnetd.toml).
+   *
+   * Permission: network:read
+   *
+   * Errors: NO_NETWORK; INVALID_ARG if `revision` is set and is not kept.
+   */
+  networkListRevisions(
+    request: NetworkListRevisionsRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkListRevisionsResponse>;
   /**
    * Forgets a saved definition. An inactive network is gone; an active one
    * becomes transient and runs on.
@@ -11115,6 +11629,7 @@ export class NetworkDriverClientImpl implements NetworkDriver {
     this.networkLookupByName = this.networkLookupByName.bind(this);
     this.networkCreateXml = this.networkCreateXml.bind(this);
     this.networkDefineXml = this.networkDefineXml.bind(this);
+    this.networkListRevisions = this.networkListRevisions.bind(this);
     this.networkUndefine = this.networkUndefine.bind(this);
     this.networkCreate = this.networkCreate.bind(this);
     this.networkDestroy = this.networkDestroy.bind(this);
@@ -11215,6 +11730,15 @@ export class NetworkDriverClientImpl implements NetworkDriver {
     const data = NetworkDefineXmlRequest.encode(request).finish();
     const promise = this.rpc.request(this.service, "NetworkDefineXml", data, abortSignal || undefined);
     return promise.then((data) => NetworkDefineXmlResponse.decode(new BinaryReader(data)));
+  }
+
+  networkListRevisions(
+    request: NetworkListRevisionsRequest,
+    abortSignal?: AbortSignal,
+  ): Promise<NetworkListRevisionsResponse> {
+    const data = NetworkListRevisionsRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "NetworkListRevisions", data, abortSignal || undefined);
+    return promise.then((data) => NetworkListRevisionsResponse.decode(new BinaryReader(data)));
   }
 
   networkUndefine(request: NetworkUndefineRequest, abortSignal?: AbortSignal): Promise<NetworkUndefineResponse> {
@@ -11566,7 +12090,8 @@ export const NetworkDriverDefinition = {
      *
      * Errors: XML_ERROR, XML_DETAIL, NO_NAME, CONFIG_UNSUPPORTED and others for
      * the document; OPERATION_FAILED if the name or the UUID is another
-     * network's; INTERNAL_ERROR if the bridge name is another network's.
+     * network's; INTERNAL_ERROR if the bridge name is another network's;
+     * OPERATION_INVALID if `expected_revision` is not the network's revision.
      */
     networkDefineXml: {
       name: "NetworkDefineXml",
@@ -11575,6 +12100,23 @@ export const NetworkDriverDefinition = {
       responseType: NetworkDefineXmlResponse as typeof NetworkDefineXmlResponse,
       responseStream: false,
       options: {},
+    },
+    /**
+     * Lists the revisions of a network's saved definition, the newest, which is
+     * the one in force, first; a transient network has none. How many of the
+     * earlier ones are kept is up to the daemon ([history] keep in vnetd.toml).
+     *
+     * Permission: network:read
+     *
+     * Errors: NO_NETWORK; INVALID_ARG if `revision` is set and is not kept.
+     */
+    networkListRevisions: {
+      name: "NetworkListRevisions",
+      requestType: NetworkListRevisionsRequest as typeof NetworkListRevisionsRequest,
+      requestStream: false,
+      responseType: NetworkListRevisionsResponse as typeof NetworkListRevisionsResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
     /**
      * Forgets a saved definition. An inactive network is gone; an active one
