@@ -9,6 +9,7 @@ import { parse, TomlError } from 'smol-toml';
 import { keys } from './config-keys.js';
 import { usualLimits, type Limits } from './limits/limits.js';
 import type { MetricsConfig } from './metrics/listen.js';
+import type { PassedSockets } from './service/activation.js';
 
 /** How the daemon is set up. */
 export interface Config {
@@ -57,6 +58,8 @@ export interface Config {
     /** Let networks pass in other programs' firewalls that have a place for it. */
     acceptInForeign: boolean;
   };
+  /** Sockets that systemd opened; no key of the file. */
+  passed?: PassedSockets;
   /** How much callers may ask. */
   limits: Limits;
   metrics: MetricsConfig;

@@ -33,6 +33,8 @@ const graceMs = 10_000;
 export interface Daemon {
   /** How many ways in there are. */
   sockets: number;
+  /** Settles when the driver has answered a question. */
+  answers(): Promise<void>;
   /** Takes no new calls, and lets those in flight end for a while. Networks stay up. */
   stop(): Promise<void>;
   /** Lets go of what is left. */
@@ -82,6 +84,7 @@ async function serve(config: Config, { log, say, reloads }: Surroundings, access
   health.follow(opened.missing, opened.lacks, log);
   return {
     sockets: listeners.length,
+    answers: async () => void await driver.numOfNetworks({}),
     stop: async () => {
       health.stop();
       stopping.begin();
