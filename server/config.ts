@@ -10,6 +10,7 @@ import { keys } from './config-keys.js';
 import { usualKeep } from './driver/history.js';
 import { usualLimits, type Limits } from './limits/limits.js';
 import type { MetricsConfig } from './metrics/listen.js';
+import type { PassedSockets } from './service/activation.js';
 
 /** How the daemon is set up. */
 export interface Config {
@@ -62,6 +63,8 @@ export interface Config {
     /** How many earlier revisions of each saved definition are kept; 0: none. */
     keep: number;
   };
+  /** Sockets that systemd opened; no key of the file. */
+  passed?: PassedSockets;
   /** How much callers may ask. */
   limits: Limits;
   metrics: MetricsConfig;

@@ -20,6 +20,8 @@ const headStartMs = 1000;
 export interface Daemon {
   /** How many ways in there are. */
   sockets: number;
+  /** Settles when the driver has answered a question. */
+  answers(): Promise<void>;
   /** Takes no new calls, and lets those in flight end for a while. Networks stay up. */
   stop(): Promise<void>;
   /** Lets go of what is left. */

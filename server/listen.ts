@@ -73,33 +73,42 @@ export async function openListeners(config: Config, connections: Connections, fu
   return listeners;
 }
 
-async function doors({ unix, tcp, tls }: Config, peers: UnixPeers, reloads: Reloads, log: Log): Promise<Door[]> {
-  const found = [await unixDoor(unix.socket, 0o660, unix.group, 'unix', peers, log)];
-  if (unix.readonly) found.push(await unixDoor(unix.readonlySocket, 0o666, '', 'unix-readonly', peers, log));
+async function doors({ unix, tcp, tls, passed }: Config, peers: UnixPeers, reloads: Reloads, log: Log): Promise<Door[]> {
+  const found = [await unixDoor(unix.socket, 0o660, unix.group, 'unix', peers, log, passed?.get('unix'))];
+  if (unix.readonly) found.push(await unixDoor(unix.readonlySocket, 0o666, '', 'unix-readonly', peers, log, passed?.get('unix-readonly')));
   if (tcp.enabled) {
-    found.push({ kind: 'tcp', admit: async (socket) => socket, where: { host: tcp.address, port: tcp.port }, uri: netUri('tcp', tcp.address) });
+    found.push({ kind: 'tcp', admit: async (socket) => socket, where: placed(passed?.get('tcp'), { host: tcp.address, port: tcp.port }), uri: netUri('tcp', tcp.address) });
     log.warn({ address: tcp.address }, 'tcp is neither encrypted nor authenticated: whoever reaches it may do everything, unless the access table names it');
   }
   if (tls.enabled) {
     const { secure: admit } = await openTlsDoor(tls, reloads, log);
-    found.push({ kind: 'tls', admit, where: { host: tls.address, port: tls.port }, uri: netUri('tls', tls.address) });
+    found.push({ kind: 'tls', admit, where: placed(passed?.get('tls'), { host: tls.address, port: tls.port }), uri: netUri('tls', tls.address) });
   }
   return found;
 }
 
-async function unixDoor(path: string, mode: number, group: string, kind: ListenerKind, peers: UnixPeers, log: Log): Promise<Door> {
-  if (Buffer.byteLength(path) > 107) throw new Error(`${path}: a socket's path can have at most 107 bytes`);
-  await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-  await clearStaleSocket(path);
+/** A socket that was passed is listened on as it is. */
+function placed(fd: number | undefined, where: ListenOptions): ListenOptions {
+  return fd === undefined ? where : { fd } as ListenOptions;
+}
+
+async function unixDoor(path: string, mode: number, group: string, kind: ListenerKind, peers: UnixPeers, log: Log, fd: number | undefined): Promise<Door> {
+  // A passed socket has its path, owner and mode of systemd, which also removes it.
+  if (fd === undefined) {
+    if (Buffer.byteLength(path) > 107) throw new Error(`${path}: a socket's path can have at most 107 bytes`);
+    await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+    await clearStaleSocket(path);
+  }
   return {
     kind,
     admit: async (socket, connection) => {
       connection.identity = await peers.identify(socket, connection.identity);
       return socket;
     },
-    where: { path },
+    where: placed(fd, { path }),
     uri: () => `vnet+unix:///system?socket=${path}`,
     opened: async () => {
+      if (fd !== undefined) return;
       if (group !== '' && process.getuid?.() === 0) await giveToGroup(path, group, log);
       await chmod(path, mode);
     },

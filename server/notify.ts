@@ -10,5 +10,6 @@ import { execa } from 'execa';
  */
 export async function notifySystemd(...states: string[]): Promise<void> {
   if (process.env['NOTIFY_SOCKET'] === undefined) return;
-  await execa('systemd-notify', [`--pid=${process.pid}`, ...states], { reject: false, timeout: 5000 });
+  // With execa's cleanup a SIGTERM that comes meanwhile would end this process at once.
+  await execa('systemd-notify', [`--pid=${process.pid}`, ...states], { reject: false, timeout: 5000, cleanup: false });
 }

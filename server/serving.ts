@@ -61,6 +61,7 @@ async function serve(
   health.follow(await opened.missing, opened.lacks, log);
   return {
     sockets: listeners.length,
+    answers: async () => void await driver.numOfNetworks({}),
     stop: async () => {
       health.stop();
       stopping.begin();

@@ -15,6 +15,8 @@ import { readTlsFiles } from './identity/tls-files.js';
 import { openDaemon, type Daemon } from './daemon.js';
 import { notifySystemd } from './notify.js';
 import { Reloads } from './reload.js';
+import { takePassedSockets } from './service/activation.js';
+import { openWatchdog } from './service/watchdog.js';
 
 const help = `vnetd ${version}: serves the virtual networks of this host
 
@@ -57,6 +59,7 @@ async function main(argv: string[]): Promise<number> {
     config = await load();
     if (values.driver === 'host' || values.driver === 'test') config.driver = values.driver;
     else if (values.driver !== undefined) throw new ConfigError(`--driver ${values.driver}: it must be host or test`);
+    takePassedSockets(config, process.env, process.pid);
     if (values['check-config'] && config.tls.enabled) await checkTls(config);
     await loadTable(accessFile(config), config.unix.group);
     if (values['check-config']) return say('the configuration is good\n');
@@ -75,14 +78,20 @@ async function serve(config: Config, load: () => Promise<Config>, source: string
   const log = pino({ level: config.log.level, base: null }, destination);
   const ended = nextSignal();
   const reloads = new Reloads(config, load, log);
-  process.on('SIGHUP', () => void reloads.reload('SIGHUP'));
+  process.on('SIGHUP', () => void (async () => {
+    await notifySystemd('--status=reading the configuration again');
+    await reloads.reload('SIGHUP');
+    await notifySystemd('--status=serving; the configuration was read again');
+  })());
   let opened: Daemon | undefined;
   try {
     const daemon = opened = await openDaemon(config, { log, say: (line) => { destination.write(`${line}\n`); }, reloads });
     reloads.watch(source);
     await notifySystemd('--ready', `--status=serving ${daemon.sockets} sockets`);
     log.info({ version, driver: config.driver }, 'ready');
+    const watchdog = openWatchdog(process.env, process.pid, () => daemon.answers(), log);
     const signal = await ended;
+    watchdog.close();
     log.info({ signal }, 'stopping; networks stay up');
     await notifySystemd('STOPPING=1');
     await daemon.stop();
