@@ -24,9 +24,12 @@ beforeEach(async () => {
   connection = await openConnection(`vnet:///embed?root=${lab.folder}`);
   network = (await connection.defineXml(xml)).network;
   await network.start();
+  const startedMs = performance.now();
   came = [];
   watching = (async () => { for await (const event of connection.watch()) came.push(event); })();
   await until('the watch', async () => came.length > 0);
+  // Bridges are looked at once when the monitor has begun: what is noticed after that was heard.
+  await until('the look at the beginning is over', async () => performance.now() - startedMs > 2000);
 }, 60_000);
 afterEach(async () => {
   await network.destroy().catch(() => undefined);
