@@ -29,6 +29,13 @@ export interface Forwarding {
   adopt(plan: NetworkPlan): void;
   /** A network is gone. */
   release(plan: NetworkPlan): void;
+  /**
+   * Turns on again what another program turned off though networks need it.
+   *
+   * @returns the networks that needed it, by UUID
+   * @throws {NetworkError} SYSTEM_ERROR if a setting cannot be written
+   */
+  restore(): Promise<string[]>;
   /** Puts the settings back that no network needs any more. */
   tidy(): Promise<void>;
 }
@@ -94,6 +101,17 @@ class HostForwarding implements Forwarding {
 
   release({ uuid }: NetworkPlan): void {
     for (const family of families) this.users[family].delete(uuid);
+  }
+
+  async restore(): Promise<string[]> {
+    const needing = new Set<string>();
+    for (const family of families) {
+      const users = [...this.users[family]];
+      if (users.length === 0 || await readSysctl(switches[family]) !== '0') continue;
+      await this.serial(() => this.turnOn(family));
+      for (const uuid of users) needing.add(uuid);
+    }
+    return [...needing];
   }
 
   async tidy(): Promise<void> {

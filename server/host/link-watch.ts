@@ -1,50 +1,69 @@
 /**
- * Lives here: noticing that another program has removed the bridge of a
- * network that is up. Does not know: what is done about it.
+ * Lives here: noticing that another program has removed or altered the bridge
+ * of a network that is up, or turned forwarding off; what is altered is put
+ * right at once. Does not know: what is done about a bridge that is gone; how
+ * a bridge is compared with its plan (see `link-repair.ts`).
  */
 import type { NetworkPlan } from '../driver/host.js';
 import type { Log } from '../log.js';
 import type { Commands } from './command.js';
 import type { Tell } from './events.js';
-import { ownBridges } from './link.js';
+import { applyRepair, driftOf, readBridgesInFull, type Drift } from './link-repair.js';
 import { openListening, type Listening } from './listening.js';
+import { openRepairPace, type RepairPace } from './repair-pace.js';
 
 /** Who keeps an eye on bridges. */
 export interface LinkWatch {
   /** From now on this network's bridge is to be there. */
   guard(plan: NetworkPlan): void;
-  /** From now on nobody misses this network's bridge; to be called before it is removed. */
-  release(plan: NetworkPlan): void;
+  /** Guards it again after a change of ours, and looks at it: what others did meanwhile was not heeded. */
+  guardAgain(plan: NetworkPlan): void;
+  /** From now on nobody misses this network's bridge; to be called before it is removed or changed. Waits for a repair that is under way. */
+  release(plan: NetworkPlan): Promise<void>;
   close(): Promise<void>;
 }
 
-/** How long removals are let run on before the bridges are looked at: they may be many. */
-const settleMs = 100;
+/** How long changes are let run on before the bridges are looked at: they may be many. In milliseconds. */
+const settleMs = 200;
 
-/** How long until what has failed is tried again. */
+/** How long until what has failed is tried again, in milliseconds. */
 const retryMs = 1000;
 
-/** What `ip monitor` prints of a link that is gone. */
-const removal = /^Deleted \d+: ([^:@\s]+)/;
+/** The interface that a line of `ip monitor` is about: a link or an address by its first word, a route by its device. */
+const subject = /^(?:Deleted )?\d+: ([^:@\s]+)|\bdev (\S+)/;
+
+/** What `ip monitor` prints when the host stops forwarding. */
+const forwardingOff = /^inet6? all forwarding off/;
+
+/** What a watch works with. */
+export interface LinkWatchOptions {
+  commands: Commands;
+  tell: Tell;
+  log: Log;
+  /** Turns forwarding on again where a network needs it; gives the networks that did, by UUID. */
+  restoreForwarding(): Promise<string[]>;
+}
 
 /** Opens a watch. It costs nothing until a network is guarded, and one program for all of them then. */
-export function openLinkWatch(commands: Commands, tell: Tell, log: Log): LinkWatch {
-  return new BridgeWatch(commands, tell, log);
+export function openLinkWatch(options: LinkWatchOptions): LinkWatch {
+  return new BridgeWatch(options);
 }
 
 class BridgeWatch implements LinkWatch {
   /** By the bridge's name. */
-  private readonly guarded = new Map<string, NetworkPlan>();
+  private readonly guarded = new Map<string, { plan: NetworkPlan; pace: RepairPace }>();
   private readonly listening: Listening;
   private timer: NodeJS.Timeout | undefined;
+  /** When the timer is due, as performance.now() has it. */
+  private dueMs = 0;
   private checking: Promise<void> = Promise.resolve();
   private closed = false;
 
-  constructor(private readonly commands: Commands, private readonly tell: Tell, private readonly log: Log) {
+  constructor(private readonly options: LinkWatchOptions) {
     this.listening = openListening({
-      commands, log, what: 'removals of bridges',
-      source: async () => ({ tool: 'ip', argv: ['-oneline', 'monitor', 'link'] }),
-      onLine: (line) => { if (this.guarded.has(removal.exec(line)?.[1] ?? '')) this.soon(settleMs); },
+      commands: options.commands, log: options.log, what: 'changes of bridges',
+      source: async () => ({ tool: 'ip', argv: ['-oneline', 'monitor', 'link', 'address', 'route', 'netconf'] }),
+      onLine: (line) => { if (this.concerns(line)) this.soon(settleMs); },
       // What happened before was not heard.
       onBegun: () => this.soon(retryMs),
     });
@@ -52,12 +71,19 @@ class BridgeWatch implements LinkWatch {
 
   guard(plan: NetworkPlan): void {
     if (this.closed) return;
-    this.guarded.set(plan.bridge, plan);
+    const before = this.guarded.get(plan.bridge);
+    this.guarded.set(plan.bridge, { plan, pace: before?.plan.uuid === plan.uuid ? before.pace : openRepairPace() });
     this.listening.start();
   }
 
-  release({ bridge, uuid }: NetworkPlan): void {
-    if (this.guarded.get(bridge)?.uuid === uuid) this.guarded.delete(bridge);
+  guardAgain(plan: NetworkPlan): void {
+    this.guard(plan);
+    this.soon(settleMs);
+  }
+
+  async release({ bridge, uuid }: NetworkPlan): Promise<void> {
+    if (this.guarded.get(bridge)?.plan.uuid === uuid) this.guarded.delete(bridge);
+    await this.checking;
   }
 
   async close(): Promise<void> {
@@ -67,9 +93,18 @@ class BridgeWatch implements LinkWatch {
     await Promise.all([this.listening.close(), this.checking]);
   }
 
+  private concerns(line: string): boolean {
+    const [, link, device] = subject.exec(line) ?? [];
+    return this.guarded.has(link ?? device ?? '') || forwardingOff.test(line);
+  }
+
   private soon(delayMs: number): void {
     if (this.closed) return;
-    this.timer ??= setTimeout(() => {
+    const dueMs = performance.now() + delayMs;
+    if (this.timer !== undefined && this.dueMs <= dueMs) return;
+    clearTimeout(this.timer);
+    this.dueMs = dueMs;
+    this.timer = setTimeout(() => {
       this.timer = undefined;
       this.checking = this.checking.then(() => this.check());
     }, delayMs).unref();
@@ -77,16 +112,46 @@ class BridgeWatch implements LinkWatch {
 
   /** Looks at all bridges once: what was heard may be about one that we removed and made again since. */
   private async check(): Promise<void> {
-    const plans = [...this.guarded.values()];
+    const { commands, tell, log, restoreForwarding } = this.options;
+    const plans = [...this.guarded.values()].map(({ plan }) => plan);
+    if (plans.length === 0) return;
     try {
-      const own = await ownBridges(this.commands, plans);
-      for (const [index, plan] of plans.entries()) {
-        if (own[index] === true || this.guarded.get(plan.bridge) !== plan) continue;
-        this.guarded.delete(plan.bridge);
-        this.tell({ kind: 'bridge-lost', network: plan.uuid });
+      const seen = await readBridgesInFull(commands, plans);
+      for (const plan of plans) {
+        if (this.guarded.get(plan.bridge)?.plan.uuid !== plan.uuid) continue;
+        const drift = driftOf(plan, seen);
+        if (drift === undefined) {
+          this.guarded.delete(plan.bridge);
+          tell({ kind: 'bridge-lost', network: plan.uuid });
+        } else if (drift.what.length > 0) {
+          await this.repair(plan, drift);
+        }
       }
+      const unforwarded = await restoreForwarding();
+      if (unforwarded.length > 0) log.warn({ networks: unforwarded.length }, 'another program turned forwarding off, which networks need: it is on again');
+      for (const network of unforwarded) tell({ kind: 'repaired', network, what: 'forwarding' });
     } catch (error) {
-      this.log.error({ err: error }, 'the bridges of networks cannot be looked at');
+      log.error({ err: error }, 'the bridges of networks cannot be looked at');
+      this.soon(retryMs);
+    }
+  }
+
+  /** Puts one bridge right, unless that was undone too often of late. */
+  private async repair(plan: NetworkPlan, drift: Drift): Promise<void> {
+    const { commands, tell, log } = this.options;
+    const { pace } = this.guarded.get(plan.bridge)!;
+    const waitMs = pace.waitMs();
+    if (waitMs > 0) return this.soon(waitMs);
+    const what = `bridge ${plan.bridge}: ${drift.what.join(', ')}`;
+    const troubled = pace.repaired();
+    try {
+      await applyRepair(commands, plan, drift);
+      log.warn({ network: plan.name, bridge: plan.bridge, altered: drift.what }, 'another program altered the bridge of a network: it is as it was');
+      tell({ kind: 'repaired', network: plan.uuid, what });
+      if (troubled) tell({ kind: 'failed', network: plan.uuid, what: `${what}: another program does this over and over; it is put right more rarely now` });
+    } catch (error) {
+      log.error({ network: plan.name, bridge: plan.bridge, altered: drift.what, err: error }, 'the bridge of a network was altered and cannot be put right');
+      if (troubled) tell({ kind: 'failed', network: plan.uuid, what: `${what}: it cannot be put right: ${error instanceof Error ? error.message : String(error)}` });
       this.soon(retryMs);
     }
   }

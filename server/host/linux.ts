@@ -103,11 +103,11 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
     const watch = openWatch(firewall, commands, log, (plans) => {
       for (const { uuid } of plans) events.tell({ kind: 'repaired', network: uuid, what: 'firewall rules' });
     });
+    const forwarding = await openForwarding(runFolder, commands, log);
     return new LinuxHost({
-      commands, firewall, watch, events, checksums, dnsmasq, sysFolder, log,
-      links: openLinkWatch(commands, events.tell, log),
+      commands, firewall, watch, events, checksums, dnsmasq, forwarding, sysFolder, log,
+      links: openLinkWatch({ commands, tell: events.tell, log, restoreForwarding: () => forwarding.restore() }),
       warnings: openWarnings(commands, log, ['firewalld', ...(accept ? ['Docker'] : [])]),
-      forwarding: await openForwarding(runFolder, commands, log),
       bridges: openBridges(commands),
       traffic: openTraffic(commands, checksums),
       proxy: openProxy({ commands, log, memory: join(runFolder, 'proxy.json'), leases: (plan) => dnsmasq.leases(plan) }),
@@ -179,7 +179,7 @@ class LinuxHost implements Host {
   async tearDown(plan: NetworkPlan, options: { forget: boolean }): Promise<void> {
     const { dnsmasq, traffic, proxy, forwarding, links } = this.parts;
     if (!isManaged(plan.definition)) return;
-    links.release(plan);
+    await links.release(plan);
     forwarding.release(plan);
     const steps = [dnsmasq.stop(plan, options), this.removeGuarded(plan), traffic.remove(plan), proxy.remove(plan)];
     const results = [...await Promise.allSettled(steps), ...await Promise.allSettled([this.aftercare.due()])];
@@ -257,9 +257,20 @@ class LinuxHost implements Host {
   }
 
   update: Host['update'] = async (before, after) => {
-    await updateNetwork(this.parts, before, after);
+    if (isManaged(before.definition)) await this.parts.links.release(before);
+    try {
+      await updateNetwork(this.parts, before, after);
+    } catch (error) {
+      this.guardLink(before);
+      throw error;
+    }
+    this.guardLink(after);
     await this.aftercare.due();
   };
+
+  private guardLink(plan: NetworkPlan): void {
+    if (isManaged(plan.definition)) this.parts.links.guardAgain(plan);
+  }
 
   preview: Host['preview'] = (before, after) => previewNetwork(this.parts, before, after);
 

@@ -24,7 +24,7 @@ export interface ListeningOptions {
   onLine(line: string): void;
   /** It has begun, for the first time or again: what happened before was not heard. */
   onBegun(): void;
-  /** What is told, for the log: `removals of bridges`. */
+  /** What is told, for the log: `changes of bridges`. */
   what: string;
   log: Log;
 }

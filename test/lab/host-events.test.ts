@@ -191,5 +191,5 @@ describe('what others break is mended, and told', () => {
 
 /** How many programs listen for what happens to links. */
 async function monitors(): Promise<number> {
-  return (await runProgram('ps', ['-eo', 'args'])).split('\n').filter((line) => / monitor link$/.test(line)).length;
+  return (await runProgram('ps', ['-eo', 'args'])).split('\n').filter((line) => / monitor link address route netconf$/.test(line)).length;
 }

@@ -1,6 +1,6 @@
 /**
  * Lives here: a dnsmasq that ended though nobody asked for it is started
- * again. Does not know: configuration; when a network comes and goes.
+ * again; if that is in vain over and over, it is said. Does not know: configuration; when a network comes and goes.
  */
 import { readFileSync } from 'node:fs';
 import type { NetworkPlan } from '../../driver/host.js';
@@ -28,6 +28,9 @@ const thoroughRounds = 4;
 /** Between two starts of one process: at once at first, then this long, twice as long each time. In milliseconds. */
 const backOffMs = { first: 1000, longest: 60_000 };
 
+/** So many ends in so long, in milliseconds, and a network is degraded; it is healthy again when dnsmasq has run for as long. */
+const degradedBy = { deaths: 5, withinMs: 60_000 };
+
 /** A process that is kept running. */
 interface Kept {
   plan: NetworkPlan;
@@ -38,6 +41,10 @@ interface Kept {
   backOffMs: number;
   /** Its last start failed, and that has been told. */
   failed: boolean;
+  /** When it was found to have ended, of late, as performance.now() has it. */
+  deathsMs: number[];
+  /** It ended so often of late that its network is degraded, and that has been told. */
+  degraded: boolean;
   starting: Promise<void> | undefined;
 }
 
@@ -45,9 +52,10 @@ interface Kept {
  * Opens a keeper.
  *
  * @param start starts a dnsmasq from its files
+ * @param now the time in milliseconds, of a clock that nobody sets
  */
-export function openKeeper(start: (files: DnsmasqFiles) => Promise<void>, tell: Tell, log: Log): Keeper {
-  return new ProcessKeeper(start, tell, log);
+export function openKeeper(start: (files: DnsmasqFiles) => Promise<void>, tell: Tell, log: Log, now = () => performance.now()): Keeper {
+  return new ProcessKeeper(start, tell, log, now);
 }
 
 class ProcessKeeper implements Keeper {
@@ -57,10 +65,12 @@ class ProcessKeeper implements Keeper {
   private rounds = 0;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(private readonly start: (files: DnsmasqFiles) => Promise<void>, private readonly tell: Tell, private readonly log: Log) {}
+  constructor(
+    private readonly start: (files: DnsmasqFiles) => Promise<void>, private readonly tell: Tell, private readonly log: Log, private readonly now: () => number,
+  ) {}
 
   async guard(plan: NetworkPlan, files: DnsmasqFiles): Promise<void> {
-    const kept: Kept = { plan, files, pid: await findProcess(files), restUntilMs: 0, backOffMs: backOffMs.first, failed: false, starting: undefined };
+    const kept: Kept = { plan, files, pid: await findProcess(files), restUntilMs: 0, backOffMs: backOffMs.first, failed: false, deathsMs: [], degraded: false, starting: undefined };
     this.kept.set(plan.uuid, kept);
     this.timer ??= setInterval(() => this.look(), roundMs / turns).unref();
   }
@@ -84,10 +94,33 @@ class ProcessKeeper implements Keeper {
     }
     const thorough = this.rounds % thoroughRounds === 0;
     for (const kept of this.round.splice(0, Math.ceil(this.kept.size / turns))) {
-      if (this.kept.get(kept.plan.uuid) !== kept || kept.starting !== undefined || performance.now() < kept.restUntilMs) continue;
-      if (kept.pid !== undefined && runs(kept.pid, thorough)) continue;
+      if (this.kept.get(kept.plan.uuid) !== kept || kept.starting !== undefined || this.now() < kept.restUntilMs) continue;
+      if (kept.pid !== undefined && runs(kept.pid, thorough)) {
+        this.noteHealth(kept);
+        continue;
+      }
       kept.starting = this.again(kept).finally(() => { kept.starting = undefined; });
     }
+  }
+
+  /** Takes note that a process ended, and says once if that is too often. */
+  private noteEnd(kept: Kept): void {
+    const { deaths, withinMs } = degradedBy;
+    kept.deathsMs = [...kept.deathsMs, this.now()].slice(-deaths);
+    if (kept.degraded || kept.deathsMs.length < deaths || this.now() - kept.deathsMs[0]! > withinMs) return;
+    kept.degraded = true;
+    const what = `degraded: dnsmasq ended ${deaths} times within ${withinMs / 1000} seconds; it is started again ever more rarely`;
+    this.log.error({ network: kept.plan.name }, `a network is ${what}`);
+    this.tell({ kind: 'failed', network: kept.plan.uuid, what });
+  }
+
+  /** Takes note that a process runs, and says once if it was degraded and has run for long. */
+  private noteHealth(kept: Kept): void {
+    if (!kept.degraded || this.now() - kept.deathsMs.at(-1)! < degradedBy.withinMs) return;
+    kept.degraded = false;
+    kept.deathsMs = [];
+    this.log.info({ network: kept.plan.name }, 'dnsmasq of a network has run for a minute: the network is healthy again');
+    this.tell({ kind: 'repaired', network: kept.plan.uuid, what: 'healthy again: dnsmasq stays up' });
   }
 
   /** Starts a process again, unless somebody else has done so. */
@@ -95,9 +128,11 @@ class ProcessKeeper implements Keeper {
     const { plan, files } = kept;
     kept.pid = await findProcess(files);
     if (kept.pid !== undefined || this.kept.get(plan.uuid) !== kept) return;
+    // A start that failed has been told as such.
+    if (!kept.failed) this.noteEnd(kept);
     // One that has run for long has earned a start at once.
-    if (performance.now() > kept.restUntilMs + backOffMs.longest) kept.backOffMs = backOffMs.first;
-    kept.restUntilMs = performance.now() + kept.backOffMs;
+    if (this.now() > kept.restUntilMs + backOffMs.longest) kept.backOffMs = backOffMs.first;
+    kept.restUntilMs = this.now() + kept.backOffMs;
     kept.backOffMs = Math.min(kept.backOffMs * 2, backOffMs.longest);
     try {
       await this.start(files);
@@ -107,7 +142,7 @@ class ProcessKeeper implements Keeper {
       this.tell({ kind: 'repaired', network: plan.uuid, what: 'dnsmasq' });
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);
-      this.log.error({ network: plan.name, err: error, againMs: kept.restUntilMs - performance.now() }, 'dnsmasq of a network ended and cannot be started again');
+      this.log.error({ network: plan.name, err: error, againMs: kept.restUntilMs - this.now() }, 'dnsmasq of a network ended and cannot be started again');
       if (!kept.failed) this.tell({ kind: 'failed', network: plan.uuid, what: `dnsmasq ended and cannot be started again: ${words}` });
       kept.failed = true;
     }

@@ -17,6 +17,8 @@ let keeper: Keeper;
 let running: ChildProcess | undefined;
 let starts: number;
 let told: HostEvent[];
+/** How much later it is for the keeper than it is. */
+let laterMs: number;
 /** What a start fails with. */
 let broken: Error | undefined;
 
@@ -40,8 +42,8 @@ async function crash(): Promise<void> {
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'vnet-keeper-'));
   files = { conf: join(folder, 'lab.conf'), pid: join(folder, 'lab.pid'), hosts: '', names: '', leases: '', servers: '' };
-  [starts, told, broken] = [0, [], undefined];
-  keeper = openKeeper(start, (event) => told.push(event), silentLog);
+  [starts, told, broken, laterMs] = [0, [], undefined, 0];
+  keeper = openKeeper(start, (event) => told.push(event), silentLog, () => performance.now() + laterMs);
   await start();
   starts = 0;
   await keeper.guard(plan, files);
@@ -79,3 +81,28 @@ it('one that was meant to end is left alone', async () => {
   await new Promise((resolve) => setTimeout(resolve, 1500));
   expect([starts, told]).toEqual([0, []]);
 });
+
+it('F7: a network whose dnsmasq ends five times in a minute is degraded, said once, and healthy again when it stays up', async () => {
+  for (let i = 1; i <= 6; i += 1) {
+    await crash();
+    await until(`start ${i}`, async () => told.filter(({ kind }) => kind === 'repaired').length === i, 4000);
+    // The rest before the next start, which is twice as long each time, has passed.
+    laterMs += i < 5 ? 8000 : 17_000;
+  }
+  const failed = told.filter(({ kind }) => kind === 'failed');
+  expect(failed).toEqual([{ kind: 'failed', network: 'u', what: expect.stringMatching(/^degraded: dnsmasq ended 5 times within 60 seconds/) }]);
+  expect(told.indexOf(failed[0]!)).toBe(4);
+  expect(told.some((event) => event.kind === 'repaired' && event.what.startsWith('healthy'))).toBe(false);
+  laterMs += 61_000;
+  await until('health', async () => told.length === 8, 4000);
+  expect(told[7]).toEqual({ kind: 'repaired', network: 'u', what: 'healthy again: dnsmasq stays up' });
+}, 40_000);
+
+it('F7: one that ends as often in a longer time is not degraded', async () => {
+  for (let i = 1; i <= 5; i += 1) {
+    await crash();
+    await until(`start ${i}`, async () => told.length === i, 4000);
+    laterMs += 20_000;
+  }
+  expect(told.every(({ kind }) => kind === 'repaired')).toBe(true);
+}, 40_000);
