@@ -149,6 +149,8 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
       const path = await locate(tool);
       const tethered = await exists(tetherProgram);
       const child = execa(tethered ? tetherProgram : path, [...(tethered ? ['--pdeathsig', 'KILL', '--', path] : []), ...argv], {
+        // With execa's own cleanup a signal ends this process before it has taken its leave.
+        cleanup: false,
         env: environment, extendEnv: false, cwd: '/', stdin: 'ignore', buffer: { stdout: false }, reject: false, killSignal: 'SIGKILL',
       });
       createInterface({ input: child.stdout }).on('line', onLine);

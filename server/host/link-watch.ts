@@ -29,6 +29,9 @@ const settleMs = 200;
 /** How long until what has failed is tried again, in milliseconds. */
 const retryMs = 1000;
 
+/** How much longer than a look the rest after it is: our own changes are heard too, and hundreds of networks may be starting. */
+const restShare = 4;
+
 /** The interface that a line of `ip monitor` is about: a link or an address by its first word, a route by its device. */
 const subject = /^(?:Deleted )?\d+: ([^:@\s]+)|\bdev (\S+)/;
 
@@ -56,6 +59,8 @@ class BridgeWatch implements LinkWatch {
   private timer: NodeJS.Timeout | undefined;
   /** When the timer is due, as performance.now() has it. */
   private dueMs = 0;
+  /** No look before this time. */
+  private restUntilMs = -Infinity;
   private checking: Promise<void> = Promise.resolve();
   private closed = false;
 
@@ -100,14 +105,15 @@ class BridgeWatch implements LinkWatch {
 
   private soon(delayMs: number): void {
     if (this.closed) return;
-    const dueMs = performance.now() + delayMs;
+    const now = performance.now();
+    const dueMs = Math.max(now + delayMs, this.restUntilMs);
     if (this.timer !== undefined && this.dueMs <= dueMs) return;
     clearTimeout(this.timer);
     this.dueMs = dueMs;
     this.timer = setTimeout(() => {
       this.timer = undefined;
       this.checking = this.checking.then(() => this.check());
-    }, delayMs).unref();
+    }, dueMs - now).unref();
   }
 
   /** Looks at all bridges once: what was heard may be about one that we removed and made again since. */
@@ -115,8 +121,10 @@ class BridgeWatch implements LinkWatch {
     const { commands, tell, log, restoreForwarding } = this.options;
     const plans = [...this.guarded.values()].map(({ plan }) => plan);
     if (plans.length === 0) return;
+    const began = performance.now();
     try {
       const seen = await readBridgesInFull(commands, plans);
+      this.restUntilMs = performance.now() + restShare * (performance.now() - began);
       for (const plan of plans) {
         if (this.guarded.get(plan.bridge)?.plan.uuid !== plan.uuid) continue;
         const drift = driftOf(plan, seen);

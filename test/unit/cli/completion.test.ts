@@ -25,6 +25,9 @@ async function offers(line: string, scene: Scene = { driver }): Promise<string[]
 }
 
 describe('the answers', () => {
+  // The program is a few files; here there are hundreds, and half a second is little to read them the first time.
+  beforeAll(async () => void await runVnet(['__complete', '--', 'start', ''], { driver }));
+
   it.each([
     ['st', ['start', 'stop']],
     ['net-d', ['net-define', 'net-destroy', 'net-dumpxml', 'net-desc', 'net-dhcp-leases']],
