@@ -19,7 +19,7 @@ export interface SeenBridge {
   flags?: string[];
   mtu?: number;
   linkinfo?: { info_data?: { stp_state?: number } };
-  addr_info?: { family?: string; local?: string; prefixlen?: number }[];
+  addr_info?: { family?: string; local?: string; prefixlen?: number; scope?: string }[];
 }
 
 /** What is seen of the machine's bridges at one moment. */
@@ -72,7 +72,9 @@ export function driftOf(plan: NetworkPlan, { byName, routes }: SeenBridges): Dri
     ...(down ? [{ what: 'set down', line: `link set dev ${name} up` }] : []),
     ...unreached.map((route) => ({ what: `route ${formatSubnet(subnetOfRoute(route))} missing`, line: `route replace ${renderRoute(route, name)}` })),
   ];
-  const intruding = !hasIpv6(plan) && (seen.addr_info ?? []).some(({ family }) => family === 'inet6');
+  // An address that somebody gave it is meant so; one that the kernel gave it tells that IPv6 was turned on for all.
+  const ipv6 = (seen.addr_info ?? []).filter(({ family }) => family === 'inet6');
+  const intruding = !hasIpv6(plan) && ipv6.length > 0 && ipv6.every(({ scope }) => scope === 'link');
   return {
     what: [...altered.map(({ what }) => what), ...(intruding ? ['IPv6 on'] : [])],
     lines: altered.map(({ line }) => line),

@@ -251,9 +251,12 @@ const installed = (program: string) => spawnSync(program, ['--version']).status 
     // The host has no part in what its guests say to each other over IPv6, whether the definition speaks of it or not.
     for (const family of ['ipv4', 'ipv6'] as const) expect(await guest.reach(guests.get('bareneighbour')![family])).toMatchObject({ reached: true, seen: { address: guest[family] } });
     expect(await lab.host.exec('ip', '-6', 'address', 'show', 'dev', 'lab-bare')).toBe('');
-    await writeFile('/proc/sys/net/ipv6/conf/lab-bare/disable_ipv6', '0');
-    await lab.host.exec('ip', 'address', 'add', 'fd00:77:21::1/64', 'dev', 'lab-bare', 'nodad');
-    await until('IPv6 of the host', async () => (await guest.reach('fd00:77:21::1')).reached);
+    // Without an address of its own, vnet takes IPv6 for turned on by mistake, and turns it off again.
+    await until('IPv6 of the host', async () => {
+      await writeFile('/proc/sys/net/ipv6/conf/lab-bare/disable_ipv6', '0');
+      await lab.host.exec('ip', 'address', 'replace', 'fd00:77:21::1/64', 'dev', 'lab-bare', 'nodad');
+      return (await guest.reach('fd00:77:21::1')).reached;
+    });
     expect(await guest.reach(addresses.outside.ipv6)).toEqual({ reached: false, why: 'ECONNREFUSED' });
     expect(await lab.outside.reach('fd00:77:21::7')).toEqual({ reached: false, why: 'ECONNREFUSED' });
   });

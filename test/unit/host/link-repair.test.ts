@@ -41,6 +41,9 @@ it('F11: what differs is said and put right in the order of a start: addresses, 
 });
 
 it('F11: IPv6 that somebody turned on where the network has none is turned off', () => {
-  expect(drift(plan(`<ip address='10.7.0.1' prefix='24'/>`), { ...whole, addr_info: [whole.addr_info![0]!, { family: 'inet6', local: 'fe80::1', prefixlen: 64 }] }))
+  expect(drift(plan(`<ip address='10.7.0.1' prefix='24'/>`), { ...whole, addr_info: [whole.addr_info![0]!, { family: 'inet6', local: 'fe80::1', prefixlen: 64, scope: 'link' }] }))
     .toEqual({ what: ['IPv6 on'], lines: [], ipv6: false });
+  const given = { family: 'inet6', local: 'fd00:9::1', prefixlen: 64, scope: 'global' };
+  expect(drift(plan(`<ip address='10.7.0.1' prefix='24'/>`), { ...whole, addr_info: [whole.addr_info![0]!, given, { family: 'inet6', local: 'fe80::1', prefixlen: 64, scope: 'link' }] }))
+    .toEqual({ what: [], lines: [] });
 });
