@@ -41,9 +41,8 @@ function program() {
     // A package within a package comes with it.
     if (!/node_modules\/.*node_modules\//.test(relative(root, path))) place(path, join(lib, relative(root, path)));
   }
-  chmodSync(join(stage, lib, 'dist/server/vnetd.js'), 0o755);
   link('usr/bin/vnet', '../lib/vnet/dist/bin/vnet.js');
-  link('usr/sbin/vnetd', '../lib/vnet/dist/server/vnetd.js');
+  link('usr/sbin/vnetd', '../lib/vnet/dist/bin/vnetd.js');
 }
 
 function service() {
