@@ -3,7 +3,7 @@
  * configuration it sets. Does not know: defaults, files.
  */
 import { patternProblem } from './identity/certificate-pattern.js';
-import { limitKeys } from './limits/limits.js';
+import { limitKeys, whole } from './limits/limits.js';
 
 /** Says what is allowed instead of a value, or gives it in the form the daemon uses. */
 export type Check = (value: unknown) => { value: unknown } | { allowed: string };
@@ -14,8 +14,6 @@ const pathOrNone: Check = (value) => (value === '' ? { value } : path(value));
 const yesNo: Check = (value) => (typeof value === 'boolean' ? { value } : { allowed: 'true or false' });
 const port: Check = (value) => (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= 65535
   ? { value } : { allowed: 'a port number from 0 (any free one) to 65535' });
-const upTo = (most: number): Check => (value) => (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most
-  ? { value } : { allowed: `a whole number from 0 to ${most}` });
 const account: Check = (value) => (typeof value === 'string' && /^([a-z_][a-z0-9_-]*\$?)?$/i.test(value)
   ? { value } : { allowed: 'the name of an account' });
 const oneOf = (...words: string[]): Check => (value) =>
@@ -42,7 +40,7 @@ export const keys: Record<string, Record<string, [field: string, check: Check]>>
   },
   dnsmasq: { user: ['user', account], resolv_conf: ['resolvConf', path] },
   firewall: { backend: ['backend', oneOf('auto', 'nftables', 'iptables', 'none')], accept_in_foreign: ['acceptInForeign', yesNo] },
-  history: { keep: ['keep', upTo(1000)] },
+  history: { keep: ['keep', whole(0, 1000)] },
   limits: limitKeys,
   metrics: { listen: ['listen', text], open_to_network: ['openToNetwork', yesNo] },
   log: { level: ['level', oneOf('debug', 'info', 'warn', 'error')] },

@@ -10,6 +10,7 @@ import type { Commands } from './command.js';
 import type { Tell } from './events.js';
 import { applyRepair, driftOf, readBridgesInFull, type Drift } from './link-repair.js';
 import { openListening, type Listening } from './listening.js';
+import { openLooks } from './looks.js';
 import { openRepairPace, type RepairPace } from './repair-pace.js';
 
 /** Who keeps an eye on bridges. */
@@ -56,21 +57,16 @@ class BridgeWatch implements LinkWatch {
   /** By the bridge's name. */
   private readonly guarded = new Map<string, { plan: NetworkPlan; pace: RepairPace }>();
   private readonly listening: Listening;
-  private timer: NodeJS.Timeout | undefined;
-  /** When the timer is due, as performance.now() has it. */
-  private dueMs = 0;
-  /** No look before this time. */
-  private restUntilMs = -Infinity;
-  private checking: Promise<void> = Promise.resolve();
+  private readonly looks = openLooks(() => this.check());
   private closed = false;
 
   constructor(private readonly options: LinkWatchOptions) {
     this.listening = openListening({
       commands: options.commands, log: options.log, what: 'changes of bridges',
       source: async () => ({ tool: 'ip', argv: ['-oneline', 'monitor', 'link', 'address', 'route', 'netconf'] }),
-      onLine: (line) => { if (this.concerns(line)) this.soon(settleMs); },
+      onLine: (line) => { if (this.concerns(line)) this.looks.soon(settleMs); },
       // What happened before was not heard.
-      onBegun: () => this.soon(retryMs),
+      onBegun: () => this.looks.soon(retryMs),
     });
   }
 
@@ -83,37 +79,23 @@ class BridgeWatch implements LinkWatch {
 
   guardAgain(plan: NetworkPlan): void {
     this.guard(plan);
-    this.soon(settleMs);
+    this.looks.soon(settleMs);
   }
 
   async release({ bridge, uuid }: NetworkPlan): Promise<void> {
     if (this.guarded.get(bridge)?.plan.uuid === uuid) this.guarded.delete(bridge);
-    await this.checking;
+    await this.looks.over();
   }
 
   async close(): Promise<void> {
     this.closed = true;
     this.guarded.clear();
-    clearTimeout(this.timer);
-    await Promise.all([this.listening.close(), this.checking]);
+    await Promise.all([this.listening.close(), this.looks.close()]);
   }
 
   private concerns(line: string): boolean {
     const [, link, device] = subject.exec(line) ?? [];
     return this.guarded.has(link ?? device ?? '') || forwardingOff.test(line);
-  }
-
-  private soon(delayMs: number): void {
-    if (this.closed) return;
-    const now = performance.now();
-    const dueMs = Math.max(now + delayMs, this.restUntilMs);
-    if (this.timer !== undefined && this.dueMs <= dueMs) return;
-    clearTimeout(this.timer);
-    this.dueMs = dueMs;
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      this.checking = this.checking.then(() => this.check());
-    }, dueMs - now).unref();
   }
 
   /** Looks at all bridges once: what was heard may be about one that we removed and made again since. */
@@ -124,7 +106,8 @@ class BridgeWatch implements LinkWatch {
     const began = performance.now();
     try {
       const seen = await readBridgesInFull(commands, plans);
-      this.restUntilMs = performance.now() + restShare * (performance.now() - began);
+      const ended = performance.now();
+      this.looks.restUntil(ended + restShare * (ended - began));
       for (const plan of plans) {
         if (this.guarded.get(plan.bridge)?.plan.uuid !== plan.uuid) continue;
         const drift = driftOf(plan, seen);
@@ -140,7 +123,7 @@ class BridgeWatch implements LinkWatch {
       for (const network of unforwarded) tell({ kind: 'repaired', network, what: 'forwarding' });
     } catch (error) {
       log.error({ err: error }, 'the bridges of networks cannot be looked at');
-      this.soon(retryMs);
+      this.looks.soon(retryMs);
     }
   }
 
@@ -149,7 +132,7 @@ class BridgeWatch implements LinkWatch {
     const { commands, tell, log } = this.options;
     const { pace } = this.guarded.get(plan.bridge)!;
     const waitMs = pace.waitMs();
-    if (waitMs > 0) return this.soon(waitMs);
+    if (waitMs > 0) return this.looks.soon(waitMs);
     const what = `bridge ${plan.bridge}: ${drift.what.join(', ')}`;
     const troubled = pace.repaired();
     try {
@@ -160,7 +143,7 @@ class BridgeWatch implements LinkWatch {
     } catch (error) {
       log.error({ network: plan.name, bridge: plan.bridge, altered: drift.what, err: error }, 'the bridge of a network was altered and cannot be put right');
       if (troubled) tell({ kind: 'failed', network: plan.uuid, what: `${what}: it cannot be put right: ${error instanceof Error ? error.message : String(error)}` });
-      this.soon(retryMs);
+      this.looks.soon(retryMs);
     }
   }
 }

@@ -106,7 +106,8 @@ export const usualLimits: Limits = {
   overheadBytesPerSecond: 8 * KiB,
 };
 
-const whole = (least: number, most: number): Check => (value) => (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
+/** A whole number between two. */
+export const whole = (least: number, most: number): Check => (value) => (typeof value === 'number' && Number.isInteger(value) && value >= least && value <= most
   ? { value } : { allowed: `a whole number from ${least} to ${most}` });
 const seconds: Check = (value) => (typeof value === 'number' && value >= 0.1 && value <= 86_400 ? { value } : { allowed: 'seconds, from 0.1 to 86400' });
 const bytes = whole(1024, 1024 * MiB);

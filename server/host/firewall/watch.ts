@@ -7,6 +7,7 @@ import type { NetworkPlan } from '../../driver/host.js';
 import type { Log } from '../../log.js';
 import type { Commands, Tool } from '../command.js';
 import { openListening, type Listening } from '../listening.js';
+import { openLooks } from '../looks.js';
 import type { Firewall } from './firewall.js';
 import { policyOf } from './policy.js';
 
@@ -50,13 +51,9 @@ class RuleWatch implements Watch {
   private concerns = /^/;
   /** How often to look where there is nothing to listen to. */
   private lookEveryMs: number | undefined;
-  /** No look before this time. */
-  private restUntilMs = -Infinity;
+  private readonly looks = openLooks(() => this.check());
   /** Since when networks have been starting one after another. */
   private startingSinceMs = -Infinity;
-  private timer: NodeJS.Timeout | undefined;
-  private dueMs = Infinity;
-  private checking: Promise<void> | undefined;
   /** How often in a row rules had to be applied again. */
   private failures = 0;
   private closed = false;
@@ -68,9 +65,9 @@ class RuleWatch implements Watch {
     this.listening = openListening({
       commands, log, what: 'changes of the firewall',
       source: () => this.findSource(),
-      onLine: (line) => { if (this.concerns.test(line)) this.soon(settleMs); },
+      onLine: (line) => { if (this.concerns.test(line)) this.looks.soon(settleMs); },
       // What happened before was not heard.
-      onBegun: () => this.soon(retryMs),
+      onBegun: () => this.looks.soon(retryMs),
     });
   }
 
@@ -88,15 +85,14 @@ class RuleWatch implements Watch {
   /** Puts off the next look while networks start one after another. */
   private rest(): void {
     const now = performance.now();
-    if (now > this.restUntilMs) this.startingSinceMs = now;
-    this.restUntilMs = Math.max(this.restUntilMs, Math.min(now + startingMs, this.startingSinceMs + mostStartingMs));
+    if (now > this.looks.restUntilMs) this.startingSinceMs = now;
+    this.looks.restUntil(Math.max(this.looks.restUntilMs, Math.min(now + startingMs, this.startingSinceMs + mostStartingMs)));
   }
 
   async close(): Promise<void> {
     this.closed = true;
     this.guarded.clear();
-    clearTimeout(this.timer);
-    await Promise.all([this.listening.close(), this.checking]);
+    await Promise.all([this.listening.close(), this.looks.close()]);
   }
 
   /** The program that tells of changes, if the firewall has one; else it is looked at from time to time. */
@@ -107,21 +103,8 @@ class RuleWatch implements Watch {
       this.concerns = notice.concerns;
       return notice;
     }
-    this.soon(notice.everyMs);
+    this.looks.soon(notice.everyMs);
     return undefined;
-  }
-
-  /** Looks after this long, if not sooner. */
-  private soon(delayMs: number): void {
-    const dueMs = Math.max(performance.now() + delayMs, this.restUntilMs);
-    if (this.closed || (this.timer !== undefined && this.dueMs <= dueMs)) return;
-    clearTimeout(this.timer);
-    this.dueMs = dueMs;
-    this.timer = setTimeout(() => {
-      this.timer = undefined;
-      if (performance.now() < this.restUntilMs) return this.soon(0);
-      this.checking = (this.checking ?? Promise.resolve()).then(() => this.check());
-    }, dueMs - performance.now()).unref();
   }
 
   /** Looks at all rules once, and applies those that are not as they were. */
@@ -130,11 +113,11 @@ class RuleWatch implements Watch {
     try {
       const repaired = await this.repair([...this.guarded.values()]);
       const ended = performance.now();
-      this.restUntilMs = ended + (repaired ? retryMs : restShare * (ended - began));
+      this.looks.restUntil(ended + (repaired ? retryMs : restShare * (ended - began)));
       // A firewall that is about to start may not have taken it yet.
       if (repaired) this.retry();
       else this.failures = 0;
-      if (this.lookEveryMs !== undefined) this.soon(this.lookEveryMs);
+      if (this.lookEveryMs !== undefined) this.looks.soon(this.lookEveryMs);
     } catch (error) {
       this.log.error({ err: error }, 'firewall rules that another program changed could not be applied again');
       this.retry();
@@ -143,7 +126,7 @@ class RuleWatch implements Watch {
 
   /** Looks again, the later the more often it was in vain; what is heard meanwhile does not wait for that. */
   private retry(): void {
-    this.soon(Math.min(retryMs * 2 ** this.failures, longestRetryMs));
+    this.looks.soon(Math.min(retryMs * 2 ** this.failures, longestRetryMs));
     this.failures += 1;
   }
 
