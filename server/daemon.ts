@@ -3,7 +3,6 @@
  * who may what, the driver, and while that is at work what it takes to serve.
  * Does not know: the process it runs in, gRPC.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { openAccess } from './access/access.js';
 import type { Leveled } from './access/admin.js';
 import type { Config } from './config.js';
@@ -11,10 +10,6 @@ import { openTestDriver } from './driver/test-driver.js';
 import { openConfiguredDriver, type EmbeddedDriver } from './embed.js';
 import type { Log } from './log.js';
 import type { Reloads } from './reload.js';
-import type { Serve } from './serving.js';
-
-/** How long the driver has this process for itself at the most, in milliseconds: after that its tools are at work. */
-const headStartMs = 1000;
 
 /** A daemon that serves. */
 export interface Daemon {
@@ -40,26 +35,20 @@ export interface Surroundings {
 export async function openDaemon(config: Config, surroundings: Surroundings): Promise<Daemon> {
   const { log, reloads } = surroundings;
   const access = await openAccess(config, reloads);
-  const opening = openDriver(config, log);
-  const loading = loadServing(opening);
-  const [driver] = await Promise.allSettled([opening, loading]);
-  if (driver.status === 'rejected') throw driver.reason;
-  const opened = driver.value;
+  // Loaded when the driver waits for its tools, or is open.
+  const loadServing = () => import('./serving.js');
+  const opened = await openDriver(config, log, () => void loadServing().catch(() => undefined));
   try {
-    return await (await loading)(config, surroundings, access, opened);
+    const { serve } = await loadServing();
+    return await serve(config, surroundings, access, opened);
   } catch (error) {
     await opened.close();
     throw error;
   }
 }
 
-/** Loads what it takes to serve when the driver waits for its tools, or is open. */
-async function loadServing(opening: Promise<EmbeddedDriver>): Promise<Serve> {
-  await Promise.race([opening, delay(headStartMs, undefined, { ref: false })]);
-  return (await import('./serving.js')).prepareServing();
-}
-
-async function openDriver(config: Config, log: Log): Promise<EmbeddedDriver> {
-  if (config.driver === 'host') return openConfiguredDriver(config, log);
+/** @param atLeisure told when the driver waits for its tools and leaves this process time */
+async function openDriver(config: Config, log: Log, atLeisure: () => void): Promise<EmbeddedDriver> {
+  if (config.driver === 'host') return openConfiguredDriver(config, log, atLeisure);
   return { driver: await openTestDriver(), missing: Promise.resolve([]), lacks: async () => [], close: async () => undefined };
 }

@@ -34,8 +34,12 @@ export async function openEmbeddedDriver(root: string): Promise<EmbeddedDriver> 
   return openConfiguredDriver(defaultConfig(root), silentLog);
 }
 
-/** Opens the host driver as a configuration says. */
-export async function openConfiguredDriver(config: Config, log: Log): Promise<EmbeddedDriver> {
+/**
+ * Opens the host driver as a configuration says.
+ *
+ * @param atLeisure told when programs are at work for a while and this process has little to do
+ */
+export async function openConfiguredDriver(config: Config, log: Log, atLeisure?: () => void): Promise<EmbeddedDriver> {
   const { folders, dnsmasq, firewall } = config;
   await prepareFolder(folders.run, 0o755);
   const lock = await openLock(join(folders.run, 'vnetd.lock'));
@@ -43,7 +47,7 @@ export async function openConfiguredDriver(config: Config, log: Log): Promise<Em
     const store = await openFileStore({ ...folders, keep: config.history.keep });
     const host = await openLinuxHost({
       varFolder: folders.var, runFolder: folders.run, dnsmasqUser: dnsmasq.user, resolvConf: dnsmasq.resolvConf, firewall: firewall.backend,
-      acceptInForeign: firewall.acceptInForeign, log,
+      acceptInForeign: firewall.acceptInForeign, log, atLeisure,
     });
     const driver = await openHostDriver(host, store, log);
     return { driver, missing: tell(host, log), lacks: async () => (await host.probe()).missing, close: async () => { await host.close(); await lock.close(); } };

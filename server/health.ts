@@ -2,9 +2,11 @@
  * Lives here: gRPC health: whether the driver is there for callers, of the
  * service `` (all of the daemon) and of the driver's. Does not know: why not.
  */
+import { createRequire } from 'node:module';
 import type { Server } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
+import type { HealthImplementation } from 'grpc-health-check';
 import { NetworkDriverDefinition } from '../shared/gen/vnet/v1/network_driver.js';
+import { openLate, takeServices, type LateService } from './late.js';
 import type { Log } from './log.js';
 
 /** How often a driver is asked how it is, in milliseconds. */
@@ -12,17 +14,29 @@ const askEveryMs = 30_000;
 
 const services = ['', NetworkDriverDefinition.fullName];
 
+/** The methods of grpc.health.v1.Health. */
+const methods = {
+  Check: { path: '/grpc.health.v1.Health/Check', requestStream: false, responseStream: false },
+  List: { path: '/grpc.health.v1.Health/List', requestStream: false, responseStream: false },
+  Watch: { path: '/grpc.health.v1.Health/Watch', requestStream: false, responseStream: true },
+};
+
 /** Tells how the daemon is. */
 export class Health {
-  readonly #served: HealthImplementation[] = [];
+  readonly #service = openLate(methods, () => this.#load());
+  #loaded: HealthImplementation | undefined;
   #stopped = false;
   #lacks: readonly string[] = [];
 
   /** Puts the health service on a server. */
   addTo(server: Server): void {
-    const health = new HealthImplementation(Object.fromEntries(services.map((name) => [name, this.#word])));
-    health.addToServer(server);
-    this.#served.push(health);
+    server.addService(this.#service.definition, this.#service.implementation);
+  }
+
+  #load(): LateService {
+    const { HealthImplementation: Implementation } = createRequire(import.meta.url)('grpc-health-check') as typeof import('grpc-health-check');
+    const health = this.#loaded = new Implementation(Object.fromEntries(services.map((name) => [name, this.#word])));
+    return takeServices((server) => health.addToServer(server))[0]!;
   }
 
   /** From now on nobody is served. */
@@ -58,6 +72,6 @@ export class Health {
   }
 
   #tell(): void {
-    for (const health of this.#served) for (const name of services) health.setStatus(name, this.#word);
+    for (const name of services) this.#loaded?.setStatus(name, this.#word);
   }
 }

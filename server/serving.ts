@@ -11,6 +11,7 @@ import type { Config } from './config.js';
 import { Connections } from './connections.js';
 import type { Daemon, Surroundings } from './daemon.js';
 import type { EmbeddedDriver } from './embed.js';
+import { Health } from './health.js';
 import { createIdentify } from './identity/identify.js';
 import { openTokens } from './identity/tokens.js';
 import { openGuard } from './limits/guard.js';
@@ -19,7 +20,7 @@ import { openListeners } from './listen.js';
 import { createCallMetrics } from './metrics/call-metrics.js';
 import { openCollection } from './metrics/collect.js';
 import { openMetrics } from './metrics/listen.js';
-import { loadServices } from './services.js';
+import { furnishing } from './services.js';
 import { clearStaleSocket } from './stale-socket.js';
 import { Stopping } from './stopping.js';
 
@@ -27,23 +28,12 @@ import { Stopping } from './stopping.js';
 const graceMs = 10_000;
 
 /** Opens the ways in to a driver. */
-export type Serve = (config: Config, surroundings: Surroundings, access: Access, opened: EmbeddedDriver) => Promise<Daemon>;
-
-/** Loads what it takes to serve, ahead of its time. */
-export function prepareServing(): Serve {
-  const services = loadServices();
-  return (config, surroundings, access, opened) => serve(config, surroundings, access, opened, services);
-}
-
-async function serve(
-  config: Config, { log, say, reloads }: Surroundings, access: Access, opened: EmbeddedDriver,
-  services: ReturnType<typeof loadServices>,
-): Promise<Daemon> {
+export async function serve(config: Config, { log, say, reloads }: Surroundings, access: Access, opened: EmbeddedDriver): Promise<Daemon> {
   const { driver } = opened;
   const { audit, reopen } = openAudit(config.audit, say, { log, which: (handle) => driver.which(handle) });
   reloads.onReload({ name: 'the audit', paths: () => [], reload: async () => reopen() });
   const [connections, stopping, callMetrics] = [new Connections(), new Stopping(), createCallMetrics()];
-  const { health } = services;
+  const health = new Health();
   const guard = await openGuard(config.limits, log);
   const node = nodeFinding(process.version, config.tcp.enabled || config.tls.enabled);
   warnOfNode(node, log);
@@ -56,7 +46,7 @@ async function serve(
   });
   const collect = openCollection({ connections, guard, driver, journal: () => driver.figures(), kept: callMetrics.metrics });
   const metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
-  const listeners = await openListeners(config, connections, services.furnish(calls, connections), reloads, log, guard)
+  const listeners = await openListeners(config, connections, furnishing(calls, connections, health), reloads, log, guard)
     .catch(async (error: unknown) => { await metrics?.close(); throw error; });
   health.follow(await opened.missing, opened.lacks, log);
   return {

@@ -42,7 +42,7 @@ const vnet = await bundle('client/cli/vnet.js', { external: outsidePackages, plu
   chunkFileNames: '[name].js',
   codeSplitting: { groups: groups.map((group, i) => ({ ...group, priority: groups.length - i })) },
 });
-// The packages left out of `vnetd` look for files beside themselves.
+// The packages left out of `vnetd` look for files beside themselves, and are loaded when they are first needed.
 const vnetd = await bundle('server/vnetd.js', { external: ['@grpc/proto-loader', '@grpc/reflection', 'grpc-health-check'] }, { chunkFileNames: 'vnetd-[name].js' });
 await writeFile(join(folder, 'LICENSES.txt'), await licencesOf([...vnet, ...vnetd]));
 

@@ -1,6 +1,6 @@
 /**
  * Lives here: many NAT networks with DHCP that start with the host, as files
- * that a person could have written. Does not know: who reads them.
+ * that say all that a daemon adds when it saves them. Does not know: who reads them.
  */
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -10,22 +10,25 @@ export interface OneOfMany {
   name: string;
   bridge: string;
   mac: string;
+  uuid: string;
   /** The first three numbers of its /24: `10.64.7`. */
   subnet: string;
 }
 
 /** So many networks, up to 4096, none of which overlaps another. */
 export function manyNetworks(count: number, prefix = 'many'): OneOfMany[] {
+  const bytes = (n: number) => [n >> 8, n & 255].map((byte) => byte.toString(16).padStart(2, '0'));
   return Array.from({ length: count }, (_, n) => ({
     name: `${prefix}${n}`, bridge: `${prefix}${n}`, subnet: `10.${64 + (n >> 8)}.${n & 255}`,
-    mac: `52:54:00:aa:${(n >> 8).toString(16).padStart(2, '0')}:${(n & 255).toString(16).padStart(2, '0')}`,
+    mac: `52:54:00:aa:${bytes(n).join(':')}`, uuid: `4b6bd1a5-3c5e-4f0e-9f80-00000000${bytes(n).join('')}`,
   }));
 }
 
 /** Its definition. */
-export function documentOf({ name, bridge, mac, subnet }: OneOfMany): string {
+export function documentOf({ name, bridge, mac, uuid, subnet }: OneOfMany): string {
   return `<network>
   <name>${name}</name>
+  <uuid>${uuid}</uuid>
   <forward mode='nat'/>
   <bridge name='${bridge}' stp='on' delay='0'/>
   <mac address='${mac}'/>

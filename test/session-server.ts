@@ -10,7 +10,7 @@ import { defaultConfig } from '../server/config.js';
 import { Connections } from '../server/connections.js';
 import { openListeners, type Furnish } from '../server/listen.js';
 import { silentLog } from '../server/log.js';
-import { loadServices } from '../server/services.js';
+import { furnishing } from '../server/services.js';
 import { sessionLimits, type SessionLimits } from '../server/session/limits.js';
 import { Reloads } from '../server/reload.js';
 import { Stopping } from '../server/stopping.js';
@@ -40,7 +40,7 @@ export async function openSessionServer(
   const stopping = new Stopping();
   const connections = new Connections();
   const calls = new Calls({ driverFor: () => driver, observers: [], log: silentLog, stopping });
-  const services = furnish?.(calls, connections) ?? loadServices().furnish(calls, connections, { ...sessionLimits, ...limits });
+  const services = furnish?.(calls, connections) ?? furnishing(calls, connections, undefined, { ...sessionLimits, ...limits });
   const config = defaultConfig(folder.path);
   const listeners = await openListeners(config, connections, services, new Reloads(config, async () => config, silentLog), silentLog);
   const stop = async () => {

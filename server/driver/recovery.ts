@@ -25,7 +25,8 @@ const defaultSubnets = Array.from({ length: 254 - 122 + 1 }, (_, i) => 122 + i);
 export async function recover(estate: Estate): Promise<void> {
   const { fresh, autostarted, saved, live, ports, problems } = await estate.store.load();
   for (const problem of problems) estate.log.error({ problem }, 'a file of the state folder cannot be read and is left alone');
-  for (const definition of saved) await attempt(estate, definition.name, 'load', () => restore(estate, definition));
+  // All at the same time: those that came first have their names first, and the disk is waited for together.
+  await Promise.all(saved.map((definition) => attempt(estate, definition.name, 'load', () => restore(estate, definition))));
   await adoptAll(estate, live);
   await recoverPorts(estate, ports, live, planOf);
   if (fresh) await attempt(estate, 'default', 'define', () => defineDefault(estate));
@@ -42,9 +43,10 @@ async function restore(estate: Estate, { name, xml, stamp, autostart }: SavedDef
   const definition = identify(parsed);
   const record = estate.register.claim(name, definition.uuid, definition);
   record.saved = definition;
-  record.stamp = stamp ?? unknownStamp(await lastRevision(estate, definition.uuid) + 1);
+  record.stamp = stamp;
   record.autostart = autostart;
   estate.register.release(record, definition);
+  record.stamp ??= unknownStamp(await lastRevision(estate, definition.uuid) + 1);
   if (definition.uuid !== parsed.uuid || definition.mac !== parsed.mac) {
     await saveRevision(estate, record, definition, 'define');
   }

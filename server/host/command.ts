@@ -38,6 +38,8 @@ export interface RunOptions {
   each?: readonly string[];
   /** After this long it is killed and has failed; 20 seconds unless given. */
   timeoutMs?: number;
+  /** Called when it runs. */
+  onBegun?: (() => void) | undefined;
 }
 
 /**
@@ -106,12 +108,13 @@ const longestWords = 2000;
  * @param paths absolute paths of programs that are not to be searched for
  */
 export function openCommands(paths: Partial<Record<Tool, string>> = {}): Commands {
-  const found = new Map<Tool, string>();
-  const locate = async (tool: Tool): Promise<string> => {
-    const path = found.get(tool) ?? await search(tool, paths[tool]);
-    if (path === undefined) throw notInstalled(tool);
-    found.set(tool, path);
-    return path;
+  // What is not there is searched for again: it may be installed meanwhile.
+  const found = new Map<Tool, Promise<string>>();
+  const locate = (tool: Tool): Promise<string> => {
+    const known = found.get(tool) ?? search(tool, paths[tool]);
+    found.set(tool, known);
+    known.catch(() => found.delete(tool));
+    return known;
   };
   /** The program, its arguments and its input: those of xargs where it is to be run many times. */
   const prepare = async (tool: Tool, argv: readonly string[], { input, each }: RunOptions) => {
@@ -130,6 +133,7 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
       env: environment, extendEnv: false, cwd: '/', timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: largestOutput,
       cleanup: false, reject: false, stripFinalNewline: false, stdin: input === undefined ? 'ignore' : 'pipe', stdout,
     });
+    options.onBegun?.();
     // A program that ends without reading is heard in its exit code.
     running.stdin?.on('error', () => undefined).end(input);
     const result = await running;
@@ -164,13 +168,13 @@ function exists(path: string): Promise<boolean> {
   return access(path, constants.X_OK).then(() => true, () => false);
 }
 
-/** Finds a program: where it is said to be, or along the search path. */
-async function search(tool: Tool, given: string | undefined): Promise<string | undefined> {
+/** Finds a program: where it is said to be, or along the search path. @throws {NetworkError} SYSTEM_ERROR if it is not installed */
+async function search(tool: Tool, given: string | undefined): Promise<string> {
   const folders = [...(process.env['PATH'] ?? '').split(':').filter((part) => part.startsWith('/')), ...searchPath];
   for (const path of given === undefined ? folders.map((folder) => join(folder, tool)) : [given]) {
     if (await exists(path)) return path;
   }
-  return undefined;
+  throw notInstalled(tool);
 }
 
 function notInstalled(tool: Tool): NetworkError {
@@ -188,7 +192,6 @@ function notInstalled(tool: Tool): NetworkError {
  */
 export async function startConversation(tool: Tool, argv: readonly string[]): Promise<ChildProcess> {
   const path = await search(tool, undefined);
-  if (path === undefined) throw notInstalled(tool);
   return spawn(path, argv, { env: environment, cwd: '/', stdio: ['pipe', 'ignore', 'ignore', 'ipc'], serialization: 'json' });
 }
 

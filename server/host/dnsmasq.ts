@@ -76,15 +76,17 @@ export interface DnsmasqOptions {
   log: Log;
   /** Who is told of leases, and of processes that had to be started again. */
   tell: Tell;
+  /** Told when many are being started and this process has little to do meanwhile. */
+  atLeisure?: (() => void) | undefined;
 }
 
 /** Makes the folders and begins to follow the upstream servers. */
-export async function openDnsmasq({ varFolder, runFolder, user, resolvConf, commands, log, tell }: DnsmasqOptions): Promise<Dnsmasq> {
+export async function openDnsmasq({ varFolder, runFolder, user, resolvConf, commands, log, tell, atLeisure }: DnsmasqOptions): Promise<Dnsmasq> {
   const folders = { files: join(varFolder, 'dnsmasq'), pids: join(runFolder, 'dnsmasq') };
   // dnsmasq reads files again after it has given up its rights: it must get there, but need not look round.
   for (const folder of Object.values(folders)) await prepareFolder(folder, 0o711);
   const upstream = await openUpstream(resolvConf, join(folders.files, 'servers'), log, () => reloadAll(folders));
-  const starts = openStarts(commands);
+  const starts = openStarts(commands, atLeisure);
   const watches = { leases: openLeaseWatch(folders.files, tell, log), keeper: openKeeper((files) => starts.add(files), tell, log) };
   return new LocalDnsmasq(folders, await chooseAccount(user), commands, starts, watches, () => {
     upstream.close();

@@ -68,6 +68,8 @@ export interface LinuxHostOptions {
   toolPaths?: Partial<Record<Tool, string>>;
   /** Another door to programs, for tests. */
   commands?: Commands;
+  /** Told when programs are at work for a while and this process has little to do. */
+  atLeisure?: (() => void) | undefined;
 }
 
 /** What the host is made of. */
@@ -94,7 +96,7 @@ interface Parts {
 export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
   const { varFolder, runFolder, resolvConf, log, lingerMs = 2000, sysFolder = '/sys', commands = openCommands(options.toolPaths) } = options;
   const events = openHostEvents();
-  const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log, tell: events.tell });
+  const dnsmasq = await openDnsmasq({ varFolder, runFolder, resolvConf, user: options.dnsmasqUser, commands, log, tell: events.tell, atLeisure: options.atLeisure });
   try {
     const accept = options.acceptInForeign === true;
     const checksums = openChecksums(commands, join(runFolder, 'checksums'), log);

@@ -10,7 +10,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 
 const built = (path) => import(new URL(`../../dist/${path}`, import.meta.url).href);
-const [{ Calls }, { Connections }, { defaultConfig }, { Journal }, { Register }, { createIdleHost }, { createMemoryStore }, { LocalNetworkDriver }, { openListeners }, { loadServices }, { silentLog }, { Stopping }, { Reloads }] =
+const [{ Calls }, { Connections }, { defaultConfig }, { Journal }, { Register }, { createIdleHost }, { createMemoryStore }, { LocalNetworkDriver }, { openListeners }, { furnishing }, { silentLog }, { Stopping }, { Reloads }] =
   await Promise.all(['server/calls.js', 'server/connections.js', 'server/config.js', 'server/driver/events.js', 'server/driver/register.js', 'server/driver/idle-host.js', 'server/driver/memory-store.js',
     'server/driver/local-driver.js', 'server/listen.js', 'server/services.js', 'server/log.js', 'server/stopping.js', 'server/reload.js'].map(built));
 
@@ -20,7 +20,7 @@ const stopping = new Stopping();
 const calls = new Calls({ driverFor: () => driver, observers: [], log: silentLog, stopping });
 const connections = new Connections();
 const config = defaultConfig(process.argv[2]);
-const listeners = await openListeners(config, connections, loadServices().furnish(calls, connections), new Reloads(config, async () => config, silentLog), silentLog);
+const listeners = await openListeners(config, connections, furnishing(calls, connections), new Reloads(config, async () => config, silentLog), silentLog);
 let written = 0;
 
 const actions = {

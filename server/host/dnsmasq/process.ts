@@ -17,7 +17,7 @@ import type { DnsmasqFiles } from './conf.js';
 type Traces = Pick<DnsmasqFiles, 'conf' | 'pid'>;
 
 /** How many are started in one call: who comes next waits for its end. */
-const mostStarted = 32;
+const mostStarted = 64;
 
 /** How long a dnsmasq may take until it serves. */
 const timeToStartMs = 20_000;
@@ -65,13 +65,15 @@ async function runDnsmasq(commands: Commands, argv: string[]): Promise<void> {
  * Begins to start dnsmasqs, many in one call where many are asked for at once.
  * One whose start failed among others is started again alone, so that it says
  * its own words.
+ *
+ * @param atLeisure told when many are being started: nothing is done here meanwhile
  */
-export function openStarts(commands: Commands): Gathering<Traces> {
+export function openStarts(commands: Commands, atLeisure?: () => void): Gathering<Traces> {
   return openGathering<Traces>(async (all) => {
     const [first, ...others] = all;
     if (first !== undefined && others.length === 0) return startProcess(commands, first);
     try {
-      return await commands.run('dnsmasq', [], { each: all.map(argumentOf), timeoutMs: timeToStartMs * all.length });
+      return await commands.run('dnsmasq', [], { each: all.map(argumentOf), timeoutMs: timeToStartMs * all.length, onBegun: atLeisure });
     } catch {
       // Whatever it was: what runs is known by looking, and what does not has another try.
       return startMissing(commands, all);
