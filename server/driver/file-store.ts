@@ -11,10 +11,10 @@
  *
  * Does not know: what a definition says.
  */
-import { access, lstat, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { access, lstat, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { flushFolder, prepareFolder, removeDurably, replaceFile, writeDurably } from '../files.js';
+import { linkDurably, prepareFolder, removeDurably, removeFile, replaceFile, writeDurably } from '../files.js';
 import { FileHistory } from './file-history.js';
 import { formatHeading, LaterFormat, parseSaved, usualKeep, type Revised, type Version } from './history.js';
 import type { LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
@@ -66,6 +66,7 @@ class FileStore implements Store {
 
   async load(): ReturnType<Store['load']> {
     const problems: string[] = [];
+    await this.sweepMarks();
     const saved = await readAll(this.networks, '.xml', problems, async (name, text): Promise<SavedDefinition> =>
       ({ name, ...parseSaved(text), autostart: await exists(this.autostartFile(name)) }), this.later);
     const live = await readAll(this.live, '.json', problems, async (_, text) => parseLive(text), this.later);
@@ -76,8 +77,11 @@ class FileStore implements Store {
   async saveDefinition(name: string, xml: string, version?: Revised): Promise<void> {
     const file = this.definitionFile(name);
     await writing(`save network '${name}'`, async () => {
-      if (version !== undefined) await this.versions.keepFile(file, safeFileName(version.uuid), version.stamp.revision);
-      await writeDurably(file, formatHeading(version?.stamp) + xml);
+      const before = await readIfThere(file);
+      await orElse(() => putBack(file, before), async () => {
+        if (version !== undefined) await this.versions.keep(before, safeFileName(version.uuid), version.stamp.revision);
+        await writeDurably(file, formatHeading(version?.stamp) + xml);
+      });
     });
     if (version !== undefined) await this.versions.prune(version.uuid);
   }
@@ -87,10 +91,18 @@ class FileStore implements Store {
   }
 
   async removeDefinition(name: string, uuid?: string): Promise<void> {
+    const [file, mark] = [this.definitionFile(name), this.autostartFile(name)];
     await writing(`remove network '${name}'`, async () => {
-      if (uuid !== undefined) await this.versions.keepFile(this.definitionFile(name), safeFileName(uuid), Infinity);
-      await removeDurably(this.definitionFile(name));
-      await removeDurably(this.autostartFile(name));
+      const [before, marked] = [await readIfThere(file), await exists(mark)];
+      const undo = async () => {
+        await putBack(file, before);
+        if (marked && !await exists(mark)) await this.mark(name);
+      };
+      await orElse(undo, async () => {
+        if (uuid !== undefined) await this.versions.keep(before, safeFileName(uuid), Infinity);
+        await removeDurably(file);
+        await removeDurably(mark);
+      });
     });
     if (uuid === undefined) return;
     await this.versions.prune(uuid);
@@ -99,13 +111,19 @@ class FileStore implements Store {
   }
 
   async setAutostart(name: string, autostart: boolean): Promise<void> {
-    const link = this.autostartFile(name);
+    const mark = this.autostartFile(name);
+    const [set, clear] = [() => this.mark(name), () => removeDurably(mark)];
     await writing(`change autostart of network '${name}'`, async () => {
-      await removeDurably(link);
-      if (!autostart) return;
-      await symlink(`../${name}.xml`, link);
-      await flushFolder(this.autostart);
+      const marked = await exists(mark);
+      if (marked !== autostart) await orElse(autostart ? clear : set, autostart ? set : clear);
     });
+  }
+
+  private async mark(name: string): Promise<void> {
+    const mark = this.autostartFile(name);
+    // One that leads nowhere would be in the way.
+    await removeFile(mark);
+    await linkDurably(`../${name}.xml`, mark);
   }
 
   async saveLive(record: LiveRecord): Promise<void> {
@@ -115,20 +133,29 @@ class FileStore implements Store {
   }
 
   async removeLive(uuid: string): Promise<void> {
-    await writing(`remove the record of network ${uuid}`, () => rm(this.liveFile(uuid), { force: true }));
+    await writing(`remove the record of network ${uuid}`, () => removeFile(this.liveFile(uuid)));
   }
 
   async savePort(record: PortRecord): Promise<void> {
     const text = `${JSON.stringify({ version: recordVersion, ...record }, undefined, 2)}\n`;
-    await writing(`record port ${record.uuid}`, () => writeDurably(this.portFile(record.network, record.uuid), text));
+    await writing(`record port ${record.uuid}`, () => replaceFile(this.portFile(record.network, record.uuid), text, 0o600));
   }
 
   async removePort(network: string, uuid: string): Promise<void> {
-    await writing(`remove the record of port ${uuid}`, () => removeDurably(this.portFile(network, uuid)));
+    await writing(`remove the record of port ${uuid}`, () => removeFile(this.portFile(network, uuid)));
   }
 
   async markAutostarted(): Promise<void> {
     await writing('record that autostart is done', () => writeDurably(this.autostarted, ''));
+  }
+
+  /** A daemon that was killed while it removed a definition may have left its mark, which another network of that name would have. */
+  private async sweepMarks(): Promise<void> {
+    await Promise.all((await readdir(this.autostart)).map(async (name) => {
+      const mark = join(this.autostart, name);
+      // What leads to nothing is not there for who follows it.
+      if (!await exists(mark)) await removeFile(mark);
+    }));
   }
 
   private definitionFile(name: string): string {
@@ -197,13 +224,38 @@ function parseRecord<T>(text: string): T {
 }
 
 function parsePort(text: string): PortRecord {
-  const { uuid, network, xml, attachment, state } = parseRecord<PortRecord>(text);
-  return { uuid, network, xml, ...(attachment === undefined ? {} : { attachment }), state };
+  const { uuid, network, xml, attachment, state, next } = parseRecord<PortRecord>(text);
+  return { uuid, network, xml, ...(attachment === undefined ? {} : { attachment }), state, ...(next === undefined ? {} : { next }) };
 }
 
 function parseLive(text: string): LiveRecord {
-  const { uuid, name, bridge, state, xml, next, saved } = parseRecord<LiveRecord>(text);
-  return { uuid, name, bridge, state, xml, ...(next === undefined ? {} : { next }), ...(saved === undefined ? {} : { saved }) };
+  const { uuid, name, bridge, state, xml, next, saved, cause } = parseRecord<LiveRecord>(text);
+  return {
+    uuid, name, bridge, state, xml, ...(next === undefined ? {} : { next }), ...(saved === undefined ? {} : { saved }), ...(cause === undefined ? {} : { cause }),
+  };
+}
+
+/** Does something, and if that fails something else, whose own failure is nobody's concern any more. */
+async function orElse(undo: () => Promise<void>, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    await undo().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Makes a file what it was. What could not be written may be there all the same, if only the folder could not be flushed. */
+async function putBack(path: string, before: string | undefined): Promise<void> {
+  if (await readIfThere(path) === before) return;
+  await (before === undefined ? removeFile(path) : replaceFile(path, before, 0o600));
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -62,6 +62,16 @@ describe('the file store', () => {
     expect(await readdir(join(root, 'etc/networks/autostart'))).toEqual([]);
   });
 
+  it('clears a mark whose definition is gone: the next network of that name would have it', async () => {
+    const store = await open();
+    await store.saveDefinition('a', '<network/>');
+    await store.setAutostart('a', true);
+    await rm(join(root, 'etc/networks/a.xml'));
+    await (await open()).load();
+    await store.saveDefinition('a', '<network/>');
+    expect((await store.load()).saved).toMatchObject([{ name: 'a', autostart: false }]);
+  });
+
   it('leaves no trace of a write that fails, and keeps the old content', async () => {
     const store = await open();
     await store.saveDefinition('a', 'old');
