@@ -141,7 +141,7 @@ class HostForwarding implements Forwarding {
       await setSysctl(switches[family], '0');
       for (const [key, value] of Object.entries(before.along)) await setSysctl(key, value);
       for (const [key, value] of Object.entries(before.acceptRa)) if (await readSysctl(key) === '2') await setSysctl(key, value);
-      this.log.info({ family }, 'forwarding turned off: no network needs it any more');
+      this.log.info({ family }, 'forwarding is as it was: no network needs it any more');
     }
     delete this.before[family];
     await this.save();

@@ -72,7 +72,7 @@ afterAll(async () => {
 describe(`${networks.length} networks`, () => {
   let standing: Awaited<ReturnType<typeof machine>>;
 
-  it('start with the host, every one of them', async () => {
+  it('F23: start with the host, every one of them', async () => {
     await start();
     standing = await machine();
     expect(daemon.log.filter(({ level }) => level === 50)).toEqual([]);
@@ -112,7 +112,7 @@ describe(`${networks.length} networks`, () => {
     expect(await machine()).toEqual(standing);
   }, 120_000);
 
-  it('are all adopted, untouched, when the daemon was killed', async () => {
+  it('F26: are all adopted, untouched, when the daemon was killed', async () => {
     await connection.close();
     await daemon.stop('SIGKILL');
     await start();
@@ -146,7 +146,7 @@ describe(`${networks.length} networks`, () => {
     await guest.close();
   }, patienceMs + restarts * 10_000);
 
-  it('are stopped at once, and nothing is left', async () => {
+  it('F23: are stopped at once, and nothing is left', async () => {
     const up = await connection.listAllNetworks({ active: true });
     await stopAll(up);
     await until('no dnsmasq is left', async () => (await dnsmasqs()).length === 0);
