@@ -285,7 +285,8 @@ const installed = (program: string) => spawnSync(program, ['--version']).status 
     const { number } = networkOf(`${mode}1`);
     for (const [family, stranger] of [['ipv4', `172.30.${number}.1`], ['ipv6', `fd00:99:${number}::1`]] as const) {
       const width = family === 'ipv4' ? 32 : 128;
-      await guest.exec('ip', 'address', 'add', `${stranger}/${width}`, 'dev', 'lo');
+      // An address that the kernel still examines cannot be a source.
+      await guest.exec('ip', 'address', 'add', `${stranger}/${width}`, 'dev', 'lo', ...(family === 'ipv6' ? ['nodad'] : []));
       await guest.exec('ip', 'route', 'add', `${addresses.outside[family]}/${width}`, 'via', gateway(family, { number }), 'src', stranger);
       await lab.host.exec('ip', 'route', 'add', `${stranger}/${width}`, 'via', guest[family]);
       const message = `spoofed ${probes += 1}`;

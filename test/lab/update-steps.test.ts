@@ -144,7 +144,7 @@ describe.each(cases)('an update of %s', (_, changes) => {
 });
 
 describe('a file that cannot be written', () => {
-  it.each(['upd.conf.draft', 'upd.hostsfile', 'upd.addnhosts'])('%s: leaves all as it was', async (name) => {
+  it.each(['.upd.conf.draft.tmp', 'upd.hostsfile', 'upd.addnhosts'])('%s: leaves all as it was', async (name) => {
     await host.bringUp(old);
     const before = await state();
     const path = join(lab.folder, 'var/dnsmasq', name);
