@@ -3,6 +3,7 @@
  * read, live records are JSON:
  *
  *     ETC/networks/NAME.xml                 a saved definition
+ *     ETC/networks/NAME.xml.damaged-N       what could not be read, and has been replaced
  *     ETC/networks/autostart/NAME.xml       a link to it: starts with the host
  *     ETC/networks/history/UUID/REV.xml     an earlier version of it
  *     RUN/networks/UUID.json                what is done on the host now
@@ -11,16 +12,22 @@
  *
  * Does not know: what a definition says.
  */
-import { access, lstat, readdir, readFile, rm, symlink } from 'node:fs/promises';
+import { access, lstat, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { flushFolder, prepareFolder, removeDurably, replaceFile, writeDurably } from '../files.js';
 import { FileHistory } from './file-history.js';
 import { formatHeading, LaterFormat, parseSaved, usualKeep, type Revised, type Version } from './history.js';
-import type { LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
+import type { DamagedFile, LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
 
 /** The version of the layout of live records and ports; a later daemon reads the earlier ones. */
 const recordVersion = 1;
+
+/** What to do about a definition that cannot be used. */
+const damagedAdvice = 'mend it and restart vnetd, or define the network anew: the file is kept beside the new one';
+
+/** What to do about a file of a later vnetd. */
+const laterAdvice = 'run the later vnetd again, or move the file away and restart this one';
 
 /** The longest file that is taken for a definition, in bytes. */
 const largestFile = 4 * 1024 * 1024;
@@ -49,6 +56,8 @@ export async function openFileStore(folders: StoreFolders): Promise<Store> {
 class FileStore implements Store {
   /** Files of a later vnetd: they are left as they are. */
   private readonly later = new Set<string>();
+  /** Files that could not be used, by path. */
+  private readonly unusable = new Map<string, DamagedFile>();
 
   constructor(
     private readonly networks: string,
@@ -65,21 +74,47 @@ class FileStore implements Store {
   }
 
   async load(): ReturnType<Store['load']> {
-    const problems: string[] = [];
-    const saved = await readAll(this.networks, '.xml', problems, async (name, text): Promise<SavedDefinition> =>
-      ({ name, ...parseSaved(text), autostart: await exists(this.autostartFile(name)) }), this.later);
-    const live = await readAll(this.live, '.json', problems, async (_, text) => parseLive(text), this.later);
-    const ports = await readAll(this.ports, '.json', problems, async (_, text) => parsePort(text), this.later);
-    return { fresh: this.fresh, autostarted: await exists(this.autostarted), saved, live, ports, problems };
+    const saved = await this.readAll(this.networks, '.xml', async (name, text): Promise<SavedDefinition> =>
+      ({ name, ...parseSaved(text), autostart: await exists(this.autostartFile(name)) }));
+    const live = await this.readAll(this.live, '.json', async (_, text) => parseLive(text));
+    const ports = await this.readAll(this.ports, '.json', async (_, text) => parsePort(text));
+    return { fresh: this.fresh, autostarted: await exists(this.autostarted), saved, live, ports };
   }
 
-  async saveDefinition(name: string, xml: string, version?: Revised): Promise<void> {
+  reject(name: string, why: string): void {
+    const path = join(this.networks, `${safeFileName(name)}.xml`);
+    this.unusable.set(path, { path, network: name, why, advice: damagedAdvice });
+  }
+
+  async damaged(): Promise<DamagedFile[]> {
+    const found = await Promise.all([...this.unusable.values()].map(async (one) => (await isThere(one.path) ? [one] : [])));
+    return found.flat().sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+
+  async saveDefinition(name: string, xml: string, version?: Revised): Promise<string | undefined> {
     const file = this.definitionFile(name);
-    await writing(`save network '${name}'`, async () => {
+    const kept = await writing(`save network '${name}'`, () => this.besideDamaged(name, file, async () => {
       if (version !== undefined) await this.versions.keepFile(file, safeFileName(version.uuid), version.stamp.revision);
       await writeDurably(file, formatHeading(version?.stamp) + xml);
-    });
+    }));
     if (version !== undefined) await this.versions.prune(version.uuid);
+    return kept;
+  }
+
+  /** Writes a definition; a damaged one in its place is moved beside it before, and moved back if it cannot be written. Gives where it is now. */
+  private async besideDamaged(name: string, file: string, write: () => Promise<void>): Promise<string | undefined> {
+    const aside = this.unusable.has(file) && await isThere(file) ? await moveAside(file) : undefined;
+    try {
+      await write();
+    } catch (error) {
+      if (aside !== undefined) await rename(aside, file).catch(() => undefined);
+      throw error;
+    }
+    this.unusable.delete(file);
+    if (aside === undefined) return undefined;
+    // Its mark was that of a network that was not there: the new one starts with the host when somebody says so.
+    await removeDurably(this.autostartFile(name));
+    return aside;
   }
 
   history(uuid: string): Promise<Version[]> {
@@ -112,6 +147,7 @@ class FileStore implements Store {
     const text = `${JSON.stringify({ version: recordVersion, ...record }, undefined, 2)}\n`;
     // Not flushed: after a power loss nothing of it stands, and a daemon that is killed leaves it whole all the same.
     await writing(`record network '${record.name}'`, () => replaceFile(this.liveFile(record.uuid), text, 0o600));
+    this.unusable.delete(this.liveFile(record.uuid));
   }
 
   async removeLive(uuid: string): Promise<void> {
@@ -121,6 +157,7 @@ class FileStore implements Store {
   async savePort(record: PortRecord): Promise<void> {
     const text = `${JSON.stringify({ version: recordVersion, ...record }, undefined, 2)}\n`;
     await writing(`record port ${record.uuid}`, () => writeDurably(this.portFile(record.network, record.uuid), text));
+    this.unusable.delete(this.portFile(record.network, record.uuid));
   }
 
   async removePort(network: string, uuid: string): Promise<void> {
@@ -129,6 +166,29 @@ class FileStore implements Store {
 
   async markAutostarted(): Promise<void> {
     await writing('record that autostart is done', () => writeDurably(this.autostarted, ''));
+  }
+
+  /** Reads every file of a folder with this ending; what cannot be read is damaged. */
+  private async readAll<T>(folder: string, ending: string, read: (name: string, text: string) => Promise<T>): Promise<T[]> {
+    const entries = (await readdir(folder)).filter((entry) => entry.endsWith(ending)).sort();
+    const found = await Promise.all(entries.map(async (entry) => {
+      const path = join(folder, entry);
+      const name = entry.slice(0, -ending.length);
+      try {
+        const info = await lstat(path);
+        if (!info.isFile()) throw new Error('it is no regular file');
+        if (info.size > largestFile) throw new Error(`it is larger than ${largestFile} bytes`);
+        return [await read(name, await readFile(path, 'utf8'))];
+      } catch (error) {
+        const why = (error as Error).message;
+        if (error instanceof LaterFormat) this.later.add(path);
+        if (folder === this.networks) this.reject(name, why);
+        else this.unusable.set(path, { path, why });
+        if (this.later.has(path)) this.unusable.get(path)!.advice = laterAdvice;
+        return [];
+      }
+    }));
+    return found.flat();
   }
 
   private definitionFile(name: string): string {
@@ -151,7 +211,7 @@ class FileStore implements Store {
   private ours(path: string): string {
     if (!this.later.has(path)) return path;
     throw new NetworkError(ErrorCode.OPERATION_INVALID, `${path} was written by a later vnetd, and is left as it is`, {
-      hint: 'run the later vnetd again, or move the file away and restart this one',
+      hint: laterAdvice,
     });
   }
 }
@@ -167,25 +227,19 @@ function safeFileName(name: string): string {
   return name;
 }
 
-/** Reads every file of a folder with this ending; what cannot be read becomes a problem. */
-async function readAll<T>(
-  folder: string, ending: string, problems: string[], read: (name: string, text: string) => Promise<T>, later: Set<string>,
-): Promise<T[]> {
-  const entries = (await readdir(folder)).filter((entry) => entry.endsWith(ending)).sort();
-  const found = await Promise.all(entries.map(async (entry) => {
-    const path = join(folder, entry);
-    try {
-      const info = await lstat(path);
-      if (!info.isFile()) throw new Error('it is no regular file');
-      if (info.size > largestFile) throw new Error(`it is larger than ${largestFile} bytes`);
-      return [await read(entry.slice(0, -ending.length), await readFile(path, 'utf8'))];
-    } catch (error) {
-      if (error instanceof LaterFormat) later.add(path);
-      problems.push(`${path}: ${(error as Error).message}`);
-      return [];
-    }
-  }));
-  return found.flat();
+/** Moves a file beside itself, under the first name that is free. */
+async function moveAside(path: string): Promise<string> {
+  for (let n = 1; ; n += 1) {
+    const aside = `${path}.damaged-${n}`;
+    if (await isThere(aside)) continue;
+    await rename(path, aside);
+    return aside;
+  }
+}
+
+/** Whether there is something of this name, be it a link to nowhere. */
+async function isThere(path: string): Promise<boolean> {
+  return lstat(path).then(() => true, () => false);
 }
 
 function parseRecord<T>(text: string): T {
@@ -211,9 +265,9 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** Does a write; what the system refuses becomes a SYSTEM_ERROR that says what was being done. */
-async function writing(what: string, write: () => Promise<void>): Promise<void> {
+async function writing<T>(what: string, write: () => Promise<T>): Promise<T> {
   try {
-    await write();
+    return await write();
   } catch (error) {
     if (error instanceof NetworkError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;

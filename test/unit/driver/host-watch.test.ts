@@ -78,11 +78,11 @@ it('what the host tells of a network that is up is told, of others not', async (
   const scene = await running();
   scene.happen({ kind: 'lease', network: 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a00f', change: 'added', lease });
   for (const change of ['added', 'renewed', 'expired', 'released'] as const) scene.happen({ kind: 'lease', network: uuid, change, lease });
-  scene.happen({ kind: 'repaired', network: uuid, what: 'dnsmasq' });
-  scene.happen({ kind: 'failed', network: uuid, what: 'x' });
+  scene.happen({ kind: 'repaired', network: uuid, part: 'dnsmasq', what: 'dnsmasq' });
+  scene.happen({ kind: 'failed', network: uuid, part: 'dnsmasq', what: 'x' });
   await told(scene, 6);
   await scene.driver.networkDestroy({ network });
-  scene.happen({ kind: 'repaired', network: uuid, what: 'dnsmasq' });
+  scene.happen({ kind: 'repaired', network: uuid, part: 'dnsmasq', what: 'dnsmasq' });
   await scene.driver.networkUndefine({ network });
   await told(scene, 8);
   expect(scene.told).toEqual([
@@ -98,7 +98,7 @@ it('a network whose bridge is gone is brought up again, once, and is recorded as
   scene.store.saveLive = async (record) => { states.push(record.state); await saveLive(record); };
   for (let i = 0; i < 2; i += 1) scene.happen({ kind: 'bridge-lost', network: uuid });
   await told(scene, 1);
-  scene.happen({ kind: 'repaired', network: uuid, what: 'the last' });
+  scene.happen({ kind: 'repaired', network: uuid, part: 'bridge', what: 'the last' });
   await told(scene, 2);
   expect({ calls: scene.calls, told: scene.told, states }).toEqual({ calls: ['down', 'up'], told: ['REPAIRED bridge virbr7', 'REPAIRED the last'], states: ['starting', 'running'] });
 });
