@@ -83,11 +83,12 @@ async function changeLive(
       back.push(() => host.update(planOf(live), planOf(old)), () => store.saveLive(updating));
     }
     const done = liveRecord(live, 'running');
-    await store.saveLive(saved === undefined ? done : { ...done, saved: formatNetwork(saved) });
+    const cause = touchesHost ? 'update' : 'metadata';
+    await store.saveLive(saved === undefined ? done : { ...done, saved: formatNetwork(saved), cause });
     if (saved !== undefined) {
       const { stamp } = record;
       back.splice(1, 0, () => putBack(estate, record, record.saved as IdentifiedDefinition, stamp));
-      await saveRevision(estate, record, saved, touchesHost ? 'update' : 'metadata');
+      await saveRevision(estate, record, saved, cause);
       back.length = 0;
       await store.saveLive(done).catch((error: unknown) => {
         // What is saved is saved twice at the next start of the daemon.
@@ -112,8 +113,8 @@ async function changeLive(
  * @param stands the network's bridge is there
  */
 export async function settleChange(estate: Estate, record: LiveRecord, stands: boolean): Promise<LiveRecord> {
-  const { next, saved, ...rest } = record;
-  if (saved !== undefined) await saveLate(estate, record, saved);
+  const { next, saved, cause, ...rest } = record;
+  if (saved !== undefined) await saveLate(estate, record, saved, cause ?? 'update');
   else if (record.state !== 'updating' || !stands) return record;
   else {
     const [half, old] = [next ?? record.xml, record.xml].map((xml) => planOf(parseNetwork(xml, { validate: false }).definition as IdentifiedDefinition));
@@ -125,12 +126,12 @@ export async function settleChange(estate: Estate, record: LiveRecord, stands: b
   return settled;
 }
 
-async function saveLate(estate: Estate, { name, uuid }: LiveRecord, xml: string): Promise<void> {
+async function saveLate(estate: Estate, { name, uuid }: LiveRecord, xml: string, cause: string): Promise<void> {
   const definition = parseNetwork(xml, { validate: false }).definition as IdentifiedDefinition;
   const known = estate.register.claim(name, uuid, definition);
   try {
     // It may have been saved before the daemon was killed: that is no revision more.
-    if (known.saved === undefined || formatNetwork(known.saved) !== formatNetwork(definition)) await saveRevision(estate, known, definition, 'update');
+    if (known.saved === undefined || formatNetwork(known.saved) !== formatNetwork(definition)) await saveRevision(estate, known, definition, cause);
     known.saved = definition;
   } finally {
     estate.register.release(known, definition);

@@ -7,9 +7,9 @@
  * in between leaves a copy of what is still saved, which the next save writes
  * again. Does not know: what a definition says.
  */
-import { readdir, readFile, rm, stat } from 'node:fs/promises';
+import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { flushFolder, prepareFolder, removeDurably, writeDurably } from '../files.js';
+import { flushFolder, prepareFolder, removeDurably, removeFile, removeFolder, writeDurably } from '../files.js';
 import { formatHeading, outOfDate, parseSaved, unknownStamp, type Version } from './history.js';
 
 /** How many networks that are not defined any more keep their history. */
@@ -20,25 +20,22 @@ const forgotten = 'undefined';
 
 /** The history in a folder. */
 export class FileHistory {
-  /** @param keep how many versions of each definition; 0: none */
-  constructor(private readonly folder: string, private readonly keep: number) {}
+  /** @param most how many versions of each definition; 0: none */
+  constructor(private readonly folder: string, private readonly most: number) {}
 
   /**
-   * Keeps what a file says, if there is such a file.
+   * Keeps what a file says.
    *
+   * @param text the file; undefined if there is none
    * @param next the revision that takes its place: what is not earlier is none to keep
    * @throws {LaterFormat} if a later vnetd wrote the file, which must then stay
    */
-  async keepFile(file: string, uuid: string, next: number): Promise<void> {
-    const text = await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined;
-      throw error;
-    });
+  async keep(text: string | undefined, uuid: string, next: number): Promise<void> {
     const known = await this.revisions(uuid);
-    if (known.length > 0) await rm(join(this.folder, uuid, forgotten), { force: true });
+    if (known.length > 0) await removeFile(join(this.folder, uuid, forgotten));
     if (text === undefined) return;
     const { xml, stamp = unknownStamp(Number.isFinite(next) ? next - 1 : Math.max(0, ...known) + 1) } = parseSaved(text);
-    if (this.keep === 0 || stamp.revision >= next || stamp.revision < 1) return;
+    if (this.most === 0 || stamp.revision >= next || stamp.revision < 1) return;
     if (known.length === 0) await prepareFolder(this.folder);
     await prepareFolder(join(this.folder, uuid));
     await writeDurably(this.fileOf(uuid, stamp.revision), formatHeading(stamp) + xml);
@@ -49,7 +46,7 @@ export class FileHistory {
 
   /** Removes the versions that are too many. What cannot be removed stays: it is in nobody's way. */
   async prune(uuid: string): Promise<void> {
-    for (const revision of outOfDate(await this.revisions(uuid), this.keep)) await removeDurably(this.fileOf(uuid, revision)).catch(() => undefined);
+    for (const revision of outOfDate(await this.revisions(uuid), this.most)) await removeDurably(this.fileOf(uuid, revision)).catch(() => undefined);
   }
 
   /** Marks the history of a network that is not defined any more, and removes the oldest such, all but {@link mostForgotten}. */
@@ -59,7 +56,7 @@ export class FileHistory {
     const marks = await Promise.all((await readdir(this.folder)).map(async (one) =>
       stat(join(this.folder, one, forgotten)).then(({ mtimeMs }) => [{ one, since: mtimeMs }], () => [])));
     const tooMany = marks.flat().sort((a, b) => b.since - a.since).slice(mostForgotten);
-    for (const { one } of tooMany) await rm(join(this.folder, one), { recursive: true, force: true });
+    for (const { one } of tooMany) await removeFolder(join(this.folder, one));
   }
 
   /** Every version that is kept. One that cannot be read is left out. */

@@ -3,7 +3,7 @@
  * read, live records are JSON:
  *
  *     ETC/networks/NAME.xml                 a saved definition
- *     ETC/networks/NAME.xml.damaged-N       what could not be read, and has been replaced
+ *     ETC/networks/NAME.xml.damaged-N       what could not be used, and has been replaced
  *     ETC/networks/autostart/NAME.xml       a link to it: starts with the host
  *     ETC/networks/history/UUID/REV.xml     an earlier version of it
  *     RUN/networks/UUID.json                what is done on the host now
@@ -12,25 +12,17 @@
  *
  * Does not know: what a definition says.
  */
-import { access, lstat, readdir, readFile, rename, rm, symlink } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { flushFolder, prepareFolder, removeDurably, replaceFile, writeDurably } from '../files.js';
+import { addNameDurably, linkDurably, prepareFolder, removeDurably, removeFile, renameFile, replaceFile, writeDurably } from '../files.js';
 import { FileHistory } from './file-history.js';
 import { formatHeading, LaterFormat, parseSaved, usualKeep, type Revised, type Version } from './history.js';
 import type { DamagedFile, LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
+import { laterAdvice, nameBeside, UnusableFiles } from './unusable-files.js';
 
 /** The version of the layout of live records and ports; a later daemon reads the earlier ones. */
 const recordVersion = 1;
-
-/** What to do about a definition that cannot be used. */
-const damagedAdvice = 'mend it and restart vnetd, or define the network anew: the file is kept beside the new one';
-
-/** What to do about a file of a later vnetd. */
-const laterAdvice = 'run the later vnetd again, or move the file away and restart this one';
-
-/** The longest file that is taken for a definition, in bytes. */
-const largestFile = 4 * 1024 * 1024;
 
 /** Where a file store keeps its files. */
 export interface StoreFolders {
@@ -54,10 +46,7 @@ export async function openFileStore(folders: StoreFolders): Promise<Store> {
 }
 
 class FileStore implements Store {
-  /** Files of a later vnetd: they are left as they are. */
-  private readonly later = new Set<string>();
-  /** Files that could not be used, by path. */
-  private readonly unusable = new Map<string, DamagedFile>();
+  private readonly unusable = new UnusableFiles();
 
   constructor(
     private readonly networks: string,
@@ -74,46 +63,58 @@ class FileStore implements Store {
   }
 
   async load(): ReturnType<Store['load']> {
-    const saved = await this.readAll(this.networks, '.xml', async (name, text): Promise<SavedDefinition> =>
+    await this.sweepMarks();
+    const saved = await this.unusable.readFolder(this.networks, '.xml', true, async (name, text): Promise<SavedDefinition> =>
       ({ name, ...parseSaved(text), autostart: await exists(this.autostartFile(name)) }));
-    const live = await this.readAll(this.live, '.json', async (_, text) => parseLive(text));
-    const ports = await this.readAll(this.ports, '.json', async (_, text) => parsePort(text));
+    const live = await this.unusable.readFolder(this.live, '.json', false, async (_, text) => parseLive(text));
+    const ports = await this.unusable.readFolder(this.ports, '.json', false, async (_, text) => parsePort(text));
     return { fresh: this.fresh, autostarted: await exists(this.autostarted), saved, live, ports };
   }
 
   reject(name: string, why: string): void {
-    const path = join(this.networks, `${safeFileName(name)}.xml`);
-    this.unusable.set(path, { path, network: name, why, advice: damagedAdvice });
+    this.unusable.note(join(this.networks, `${name}.xml`), name, why);
   }
 
-  async damaged(): Promise<DamagedFile[]> {
-    const found = await Promise.all([...this.unusable.values()].map(async (one) => (await isThere(one.path) ? [one] : [])));
-    return found.flat().sort((a, b) => (a.path < b.path ? -1 : 1));
+  damaged(): Promise<DamagedFile[]> {
+    return this.unusable.list();
   }
 
   async saveDefinition(name: string, xml: string, version?: Revised): Promise<string | undefined> {
     const file = this.definitionFile(name);
-    const kept = await writing(`save network '${name}'`, () => this.besideDamaged(name, file, async () => {
-      if (version !== undefined) await this.versions.keepFile(file, safeFileName(version.uuid), version.stamp.revision);
+    const save = async (before: string | undefined) => {
+      if (version !== undefined) await this.versions.keep(before, safeFileName(version.uuid), version.stamp.revision);
       await writeDurably(file, formatHeading(version?.stamp) + xml);
-    }));
+    };
+    const kept = await writing(`save network '${name}'`, async () => {
+      if (await this.unusable.has(file)) return this.keepBeside(name, () => save(undefined));
+      const before = await readIfThere(file);
+      await orElse(() => putBack(file, before), () => save(before));
+      return undefined;
+    });
+    this.unusable.forget(file);
     if (version !== undefined) await this.versions.prune(version.uuid);
     return kept;
   }
 
-  /** Writes a definition; a damaged one in its place is moved beside it before, and moved back if it cannot be written. Gives where it is now. */
-  private async besideDamaged(name: string, file: string, write: () => Promise<void>): Promise<string | undefined> {
-    const aside = this.unusable.has(file) && await isThere(file) ? await moveAside(file) : undefined;
-    try {
-      await write();
-    } catch (error) {
-      if (aside !== undefined) await rename(aside, file).catch(() => undefined);
-      throw error;
-    }
-    this.unusable.delete(file);
-    if (aside === undefined) return undefined;
-    // Its mark was that of a network that was not there: the new one starts with the host when somebody says so.
-    await removeDurably(this.autostartFile(name));
+  /**
+   * Saves a definition in place of one that could not be used, which gets
+   * another name first: at no moment is it lost, and until it is replaced it
+   * is where it was. The new one has no mark of autostart. Gives the name.
+   */
+  private async keepBeside(name: string, save: () => Promise<void>): Promise<string> {
+    const [file, mark] = [this.definitionFile(name), this.autostartFile(name)];
+    const [aside, marked] = [await nameBeside(file), await exists(mark)];
+    const undo = async () => {
+      await renameFile(aside, file);
+      // One file of two names keeps both.
+      await removeFile(aside);
+      if (marked && !await exists(mark)) await this.mark(name);
+    };
+    await addNameDurably(file, aside);
+    await orElse(undo, async () => {
+      await removeDurably(mark);
+      await save();
+    });
     return aside;
   }
 
@@ -122,10 +123,18 @@ class FileStore implements Store {
   }
 
   async removeDefinition(name: string, uuid?: string): Promise<void> {
+    const [file, mark] = [this.definitionFile(name), this.autostartFile(name)];
     await writing(`remove network '${name}'`, async () => {
-      if (uuid !== undefined) await this.versions.keepFile(this.definitionFile(name), safeFileName(uuid), Infinity);
-      await removeDurably(this.definitionFile(name));
-      await removeDurably(this.autostartFile(name));
+      const [before, marked] = [await readIfThere(file), await exists(mark)];
+      const undo = async () => {
+        await putBack(file, before);
+        if (marked && !await exists(mark)) await this.mark(name);
+      };
+      await orElse(undo, async () => {
+        if (uuid !== undefined) await this.versions.keep(before, safeFileName(uuid), Infinity);
+        await removeDurably(file);
+        await removeDurably(mark);
+      });
     });
     if (uuid === undefined) return;
     await this.versions.prune(uuid);
@@ -134,61 +143,53 @@ class FileStore implements Store {
   }
 
   async setAutostart(name: string, autostart: boolean): Promise<void> {
-    const link = this.autostartFile(name);
+    const mark = this.autostartFile(name);
+    const [set, clear] = [() => this.mark(name), () => removeDurably(mark)];
     await writing(`change autostart of network '${name}'`, async () => {
-      await removeDurably(link);
-      if (!autostart) return;
-      await symlink(`../${name}.xml`, link);
-      await flushFolder(this.autostart);
+      const marked = await exists(mark);
+      if (marked !== autostart) await orElse(autostart ? clear : set, autostart ? set : clear);
     });
+  }
+
+  private async mark(name: string): Promise<void> {
+    const mark = this.autostartFile(name);
+    // One that leads nowhere would be in the way.
+    await removeFile(mark);
+    await linkDurably(`../${name}.xml`, mark);
   }
 
   async saveLive(record: LiveRecord): Promise<void> {
     const text = `${JSON.stringify({ version: recordVersion, ...record }, undefined, 2)}\n`;
     // Not flushed: after a power loss nothing of it stands, and a daemon that is killed leaves it whole all the same.
     await writing(`record network '${record.name}'`, () => replaceFile(this.liveFile(record.uuid), text, 0o600));
-    this.unusable.delete(this.liveFile(record.uuid));
+    this.unusable.forget(this.liveFile(record.uuid));
   }
 
   async removeLive(uuid: string): Promise<void> {
-    await writing(`remove the record of network ${uuid}`, () => rm(this.liveFile(uuid), { force: true }));
+    await writing(`remove the record of network ${uuid}`, () => removeFile(this.liveFile(uuid)));
   }
 
   async savePort(record: PortRecord): Promise<void> {
     const text = `${JSON.stringify({ version: recordVersion, ...record }, undefined, 2)}\n`;
-    await writing(`record port ${record.uuid}`, () => writeDurably(this.portFile(record.network, record.uuid), text));
-    this.unusable.delete(this.portFile(record.network, record.uuid));
+    await writing(`record port ${record.uuid}`, () => replaceFile(this.portFile(record.network, record.uuid), text, 0o600));
+    this.unusable.forget(this.portFile(record.network, record.uuid));
   }
 
   async removePort(network: string, uuid: string): Promise<void> {
-    await writing(`remove the record of port ${uuid}`, () => removeDurably(this.portFile(network, uuid)));
+    await writing(`remove the record of port ${uuid}`, () => removeFile(this.portFile(network, uuid)));
   }
 
   async markAutostarted(): Promise<void> {
     await writing('record that autostart is done', () => writeDurably(this.autostarted, ''));
   }
 
-  /** Reads every file of a folder with this ending; what cannot be read is damaged. */
-  private async readAll<T>(folder: string, ending: string, read: (name: string, text: string) => Promise<T>): Promise<T[]> {
-    const entries = (await readdir(folder)).filter((entry) => entry.endsWith(ending)).sort();
-    const found = await Promise.all(entries.map(async (entry) => {
-      const path = join(folder, entry);
-      const name = entry.slice(0, -ending.length);
-      try {
-        const info = await lstat(path);
-        if (!info.isFile()) throw new Error('it is no regular file');
-        if (info.size > largestFile) throw new Error(`it is larger than ${largestFile} bytes`);
-        return [await read(name, await readFile(path, 'utf8'))];
-      } catch (error) {
-        const why = (error as Error).message;
-        if (error instanceof LaterFormat) this.later.add(path);
-        if (folder === this.networks) this.reject(name, why);
-        else this.unusable.set(path, { path, why });
-        if (this.later.has(path)) this.unusable.get(path)!.advice = laterAdvice;
-        return [];
-      }
+  /** A daemon that was killed while it removed a definition may have left its mark, which another network of that name would have. */
+  private async sweepMarks(): Promise<void> {
+    await Promise.all((await readdir(this.autostart)).map(async (name) => {
+      const mark = join(this.autostart, name);
+      // What leads to nothing is not there for who follows it.
+      if (!await exists(mark)) await removeFile(mark);
     }));
-    return found.flat();
   }
 
   private definitionFile(name: string): string {
@@ -209,7 +210,7 @@ class FileStore implements Store {
 
   /** The path of a file that may be replaced. @throws {NetworkError} OPERATION_INVALID if a later vnetd wrote it */
   private ours(path: string): string {
-    if (!this.later.has(path)) return path;
+    if (!this.unusable.isLater(path)) return path;
     throw new NetworkError(ErrorCode.OPERATION_INVALID, `${path} was written by a later vnetd, and is left as it is`, {
       hint: laterAdvice,
     });
@@ -227,21 +228,6 @@ function safeFileName(name: string): string {
   return name;
 }
 
-/** Moves a file beside itself, under the first name that is free. */
-async function moveAside(path: string): Promise<string> {
-  for (let n = 1; ; n += 1) {
-    const aside = `${path}.damaged-${n}`;
-    if (await isThere(aside)) continue;
-    await rename(path, aside);
-    return aside;
-  }
-}
-
-/** Whether there is something of this name, be it a link to nowhere. */
-async function isThere(path: string): Promise<boolean> {
-  return lstat(path).then(() => true, () => false);
-}
-
 function parseRecord<T>(text: string): T {
   const record = JSON.parse(text) as T & { version: number };
   const { version } = record;
@@ -251,13 +237,38 @@ function parseRecord<T>(text: string): T {
 }
 
 function parsePort(text: string): PortRecord {
-  const { uuid, network, xml, attachment, state } = parseRecord<PortRecord>(text);
-  return { uuid, network, xml, ...(attachment === undefined ? {} : { attachment }), state };
+  const { uuid, network, xml, attachment, state, next } = parseRecord<PortRecord>(text);
+  return { uuid, network, xml, ...(attachment === undefined ? {} : { attachment }), state, ...(next === undefined ? {} : { next }) };
 }
 
 function parseLive(text: string): LiveRecord {
-  const { uuid, name, bridge, state, xml, next, saved } = parseRecord<LiveRecord>(text);
-  return { uuid, name, bridge, state, xml, ...(next === undefined ? {} : { next }), ...(saved === undefined ? {} : { saved }) };
+  const { uuid, name, bridge, state, xml, next, saved, cause } = parseRecord<LiveRecord>(text);
+  return {
+    uuid, name, bridge, state, xml, ...(next === undefined ? {} : { next }), ...(saved === undefined ? {} : { saved }), ...(cause === undefined ? {} : { cause }),
+  };
+}
+
+/** Does something, and if that fails something else, whose own failure is nobody's concern any more. */
+async function orElse(undo: () => Promise<void>, work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    await undo().catch(() => undefined);
+    throw error;
+  }
+}
+
+/** Makes a file what it was. What could not be written may be there all the same, if only the folder could not be flushed. */
+async function putBack(path: string, before: string | undefined): Promise<void> {
+  if (await readIfThere(path) === before) return;
+  await (before === undefined ? removeFile(path) : replaceFile(path, before, 0o600));
+}
+
+async function readIfThere(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
 }
 
 async function exists(path: string): Promise<boolean> {

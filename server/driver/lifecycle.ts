@@ -114,7 +114,10 @@ export function stop(estate: Estate, record: NetworkRecord, force = false): Prom
     record.health.clear();
     estate.register.prune(record);
     estate.journal.record(EventKind.STOPPED, record);
-    await estate.store.removeLive(record.uuid);
+    await estate.store.removeLive(record.uuid).catch((error: unknown) => {
+      // It says that the network was being stopped: there is nothing left for a later daemon to undo.
+      estate.log.warn({ network: record.name, err: error }, 'the record of a network that is stopped could not be removed');
+    });
     estate.log.info({ network: record.name, uuid: record.uuid }, 'network stopped');
   });
 }
@@ -215,8 +218,10 @@ async function makeLive(estate: Estate, record: NetworkRecord, definition: Ident
     record.pool = await openPool(estate, planOf(live));
     back.push(() => estate.store.removeLive(live.uuid));
     await estate.store.saveLive(starting);
+    // Of a start that failed nothing stands; but nobody else forgets what dnsmasq has written for a network that is not saved.
+    if (record.saved === undefined) back.push(() => forget(estate, planOf(live)));
     await estate.host.bringUp(planOf(live));
-    back.push(() => estate.host.tearDown(planOf(live), { forget: record.saved === undefined }));
+    if (record.saved !== undefined) back.push(() => estate.host.tearDown(planOf(live), { forget: false }));
     await estate.store.saveLive({ ...starting, state: 'running' });
     record.live = live;
     record.health.clear();

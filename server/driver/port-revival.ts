@@ -90,6 +90,7 @@ export async function recoverPorts(estate: Estate, records: PortRecord[], live: 
     try {
       const port = readPort(stored);
       record.ports.set(stored.uuid, port);
+      if (stored.next !== undefined) await unchange(estate, record, port, readPort({ ...stored, xml: stored.next }), planOf);
       networks.set(record, [...networks.get(record) ?? [], port]);
     } catch (error) {
       estate.log.error({ port: stored.uuid, network: record.name, err: error }, 'a port cannot be read and is left alone');
@@ -97,6 +98,15 @@ export async function recoverPorts(estate: Estate, records: PortRecord[], live: 
   }
   const { interfaces } = networks.size === 0 ? { interfaces: [] } : await estate.host.observe([]);
   for (const record of known.values()) await recoverNetwork(estate, record, networks.get(record) ?? [], new Set(interfaces), planOf(record.current as IdentifiedDefinition));
+}
+
+/** Brings a port back that a daemon was killed in changing. */
+async function unchange(estate: Estate, record: NetworkRecord, port: KnownPort, half: KnownPort, planOf: PlanOf): Promise<void> {
+  const plan = planOf(record.current as IdentifiedDefinition);
+  await attempt(estate, record, port, 'be brought back to what it was before a change', async () => {
+    if (record.live !== undefined) await estate.host.reshape(plan, planOfPort(plan, half), planOfPort(plan, port));
+    await estate.store.savePort(storedPort(record.uuid, port));
+  });
 }
 
 /** Removes a port whose network is not known any more, such as a transient one that was undone. */

@@ -92,21 +92,28 @@ export async function setPortBandwidth(estate: Estate, handle: NetworkPort | und
     const definition = withBandwidth(booksOf(record, live, port), port.definition, bandwidth) as DecidedPort;
     const after: KnownPort = { ...port, definition };
     const network = planOf(live as IdentifiedDefinition);
-    const reshape = async (from: KnownPort, to: KnownPort) => {
-      if (port.state === 'plugged') await estate.host.reshape(network, planOfPort(network, from), planOfPort(network, to));
-    };
-    await reshape(port, after);
-    try {
-      await estate.store.savePort(storedPort(record.uuid, after));
-    } catch (error) {
-      await reshape(after, port).catch((second: unknown) => {
-        estate.log.error({ network: record.name, port: definition.uuid, err: second }, 'a change of bandwidth could not be undone');
-      });
-      throw error;
-    }
+    await reshape(estate, record, network, port, after);
     port.definition = definition;
     estate.log.info({ network: record.name, port: definition.uuid, bandwidth }, 'bandwidth of a port changed');
   });
+}
+
+/** Changes a port on the host and in the store, or neither. */
+async function reshape({ host, store, log }: Estate, record: NetworkRecord, network: NetworkPlan, before: KnownPort, after: KnownPort): Promise<void> {
+  const [old, now] = [storedPort(record.uuid, before), storedPort(record.uuid, after)];
+  if (before.state !== 'plugged') return store.savePort(now);
+  const back: (() => Promise<void>)[] = [() => store.savePort(old)];
+  try {
+    await store.savePort({ ...old, next: now.xml });
+    await host.reshape(network, planOfPort(network, before), planOfPort(network, after));
+    back.push(() => host.reshape(network, planOfPort(network, after), planOfPort(network, before)));
+    await store.savePort(now);
+  } catch (error) {
+    for (const step of back.reverse()) {
+      await step().catch((second: unknown) => log.error({ network: record.name, port: old.uuid, err: second }, 'a change of bandwidth could not be undone'));
+    }
+    throw error;
+  }
 }
 
 /**

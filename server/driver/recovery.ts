@@ -79,6 +79,10 @@ async function adoptAll(estate: Estate, live: LiveRecord[]): Promise<void> {
     attempt(estate, record.name, 'adopt', () => adopt(estate, record, definition, standing[index]))));
 }
 
+function isSaved({ register }: Estate, { uuid }: LiveRecord): boolean {
+  return register.list().some((record) => record.uuid === uuid && record.saved !== undefined);
+}
+
 /** Takes over one network, or undoes what a daemon that was killed left of it. */
 async function adopt(estate: Estate, left: LiveRecord, definition: IdentifiedDefinition, found: Standing | undefined): Promise<void> {
   const plan = planOf(definition);
@@ -86,7 +90,7 @@ async function adopt(estate: Estate, left: LiveRecord, definition: IdentifiedDef
   const standing = record === left ? found : (await estate.host.observe([plan])).standing[0];
   // Where a network has no bridge of its own, there is none that could be gone.
   if (record.state !== 'running' || (plan.bridge !== '' && !standing?.bridge)) {
-    await estate.host.tearDown(plan, { forget: false });
+    await estate.host.tearDown(plan, { forget: !isSaved(estate, record) });
     await estate.store.removeLive(record.uuid);
     estate.log.warn({ network: record.name, state: record.state }, 'network was left half-done or its bridge is gone: undone');
     return;

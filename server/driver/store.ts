@@ -48,6 +48,8 @@ export interface LiveRecord {
   next?: string;
   /** What is to be saved as well, because it belongs to the same change: save it. */
   saved?: string;
+  /** What kind of change that is, for the history; `update` if absent. */
+  cause?: string;
 }
 
 /**
@@ -64,6 +66,8 @@ export interface PortRecord {
   attachment?: PortAttachment;
   /** adding and removing: undo what stands of it; unplugged: plug it in when the network starts. */
   state: 'adding' | 'plugged' | 'unplugged' | 'removing';
+  /** What it is being changed to: what stands is between the two, bring it back to `xml`. */
+  next?: string;
 }
 
 /** A memory for definitions (which outlive the host) and live records (which outlive the daemon). */

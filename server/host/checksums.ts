@@ -9,9 +9,9 @@
  * and goes after the last. A file that a boot clears says that it was made, so
  * that a later daemon misses it. Does not know: tc, what a network permits.
  */
-import { access, rm } from 'node:fs/promises';
+import { access } from 'node:fs/promises';
 import type { NetworkPlan } from '../driver/host.js';
-import { replaceFile } from '../files.js';
+import { removeFile, replaceFile } from '../files.js';
 import type { Log } from '../log.js';
 import type { Commands } from './command.js';
 import type { Firewall, Notice } from './firewall/firewall.js';
@@ -64,16 +64,16 @@ class IptablesChecksums implements Checksums {
     return this.serial(async () => {
       this.users.add(uuid);
       if (this.made === true) return;
+      const known = await this.isMarked();
       try {
+        if (!known) await replaceFile(this.mark, '', 0o600);
         // Without a mark there is nothing that could be in the way.
-        const known = await this.isMarked();
-        await replaceFile(this.mark, '', 0o600);
         await (known ? this.change(renderFill) : this.restore(renderFill(undefined)));
         this.made = true;
       } catch (error) {
-        // It may have failed after its work.
-        await this.unmake().catch(() => rm(this.mark, { force: true }));
-        this.made = false;
+        // It may have failed after its work. One that an earlier network has made is that one's, and stays.
+        if (!known) await this.unmake().catch(() => removeFile(this.mark));
+        this.made = known ? undefined : false;
         if (!this.warned) this.log.warn({ err: error }, 'DHCP answers reach guests with incomplete checksums, which old DHCP clients refuse: the host has neither the kernel module act_csum and the program tc, nor xt_CHECKSUM and iptables');
         this.warned = true;
       }
@@ -98,7 +98,7 @@ class IptablesChecksums implements Checksums {
 
   private async unmake(): Promise<void> {
     await this.change(renderEnd);
-    await rm(this.mark, { force: true });
+    await removeFile(this.mark);
     await sweepTable(this.commands, 'ip mangle');
   }
 

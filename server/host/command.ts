@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { execa } from 'execa';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { step } from '../step.js';
 import { safeLine } from './safe-text.js';
 
 /** The programs of the Linux host, each with the Debian package that has it. */
@@ -128,6 +129,7 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
   const execute = async (tool: Tool, given: readonly string[], stdout: 'pipe' | 'ignore', options: RunOptions) => {
     const { path, argv, input } = await prepare(tool, given, options);
     const { timeoutMs = defaultTimeoutMs } = options;
+    step(`run ${tool} ${given.join(' ')}`.trim());
     // With execa's own defaults, and a pipe that nobody reads, a call takes half as long again.
     const running = execa(path, argv, {
       env: environment, extendEnv: false, cwd: '/', timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: largestOutput,
@@ -152,6 +154,7 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
       // It has to go with this process, even if that is killed.
       const path = await locate(tool);
       const tethered = await exists(tetherProgram);
+      step(`follow ${tool} ${argv.join(' ')}`);
       const child = execa(tethered ? tetherProgram : path, [...(tethered ? ['--pdeathsig', 'KILL', '--', path] : []), ...argv], {
         // With execa's own cleanup a signal ends this process before it has taken its leave.
         cleanup: false,
@@ -192,6 +195,7 @@ function notInstalled(tool: Tool): NetworkError {
  */
 export async function startConversation(tool: Tool, argv: readonly string[]): Promise<ChildProcess> {
   const path = await search(tool, undefined);
+  step(`converse with ${tool}`);
   return spawn(path, argv, { env: environment, cwd: '/', stdio: ['pipe', 'ignore', 'ignore', 'ipc'], serialization: 'json' });
 }
 

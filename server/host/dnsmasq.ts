@@ -10,7 +10,7 @@
  *     VAR/dnsmasq/servers          the upstream servers of all networks
  *     RUN/dnsmasq/NAME.pid
  */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { HostLease, NetworkPlan } from '../driver/host.js';
@@ -22,7 +22,7 @@ import { renderHosts, renderNames } from './dnsmasq/hosts.js';
 import { openKeeper, type Keeper } from './dnsmasq/keeper.js';
 import { findProcess, openStarts, reloadProcess, stopProcess, testConf } from './dnsmasq/process.js';
 import { openUpstream } from './dnsmasq/upstream.js';
-import { prepareFolder, replaceFile } from '../files.js';
+import { prepareFolder, removeFile, replaceFile } from '../files.js';
 import type { Tell } from './events.js';
 import { openLeaseWatch, type LeaseWatch } from './lease-watch.js';
 import { releaseLease } from './lease-release.js';
@@ -168,7 +168,7 @@ class LocalDnsmasq implements Dnsmasq {
     await this.watches.keeper.release(plan);
     await stopProcess(files);
     const obsolete = [files.conf, files.hosts, files.names, ...(forget ? [files.leases] : [])];
-    await Promise.all(obsolete.map((path) => rm(path, { force: true })));
+    await Promise.all(obsolete.map(removeFile));
   }
 
   async runs(plan: NetworkPlan): Promise<boolean> {

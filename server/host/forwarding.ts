@@ -3,12 +3,12 @@
  * was before once none does. What it was is kept in a file, so that a later
  * daemon knows it too. Does not know: which networks there are.
  */
-import { readdir, readFile, rm } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Family } from '../../shared/address.js';
 import { familyOfIp, networkMode } from '../../shared/definition/index.js';
 import type { NetworkPlan } from '../driver/host.js';
-import { replaceFile } from '../files.js';
+import { removeFile, replaceFile } from '../files.js';
 import type { Log } from '../log.js';
 import type { Commands } from './command.js';
 import { reliesOnForwarding } from './foreign/chains.js';
@@ -134,27 +134,21 @@ class HostForwarding implements Forwarding {
     const before = this.before[family];
     // A network may have come while this waited.
     if (before === undefined || this.users[family].size > 0) return;
-    const why = await this.reasonToKeep(family);
-    if (why === undefined) {
+    if (await readSysctl(switches[family]) === '1' && reliesOnForwarding(await readForeignChains(this.commands), family)) {
+      this.log.warn({ family }, 'forwarding stays on though no network needs it any more: another program has rules for forwarded packets');
+    } else {
+      // It may be off: another program did that, or a daemon that was killed half-way.
       await setSysctl(switches[family], '0');
       for (const [key, value] of Object.entries(before.along)) await setSysctl(key, value);
       for (const [key, value] of Object.entries(before.acceptRa)) if (await readSysctl(key) === '2') await setSysctl(key, value);
-      this.log.info({ family }, 'forwarding turned off: no network needs it any more');
-    } else {
-      this.log.warn({ family, why }, 'forwarding stays on though no network needs it any more');
+      this.log.info({ family }, 'forwarding is as it was: no network needs it any more');
     }
     delete this.before[family];
     await this.save();
   }
 
-  /** Why the settings are not to be put back. */
-  private async reasonToKeep(family: Family): Promise<string | undefined> {
-    if (await readSysctl(switches[family]) !== '1') return 'it was changed meanwhile';
-    return reliesOnForwarding(await readForeignChains(this.commands), family) ? 'another program has rules for forwarded packets' : undefined;
-  }
-
   private async save(): Promise<void> {
-    if (Object.keys(this.before).length === 0) await rm(this.file, { force: true });
+    if (Object.keys(this.before).length === 0) await removeFile(this.file);
     else await replaceFile(this.file, `${JSON.stringify(this.before)}\n`, 0o600);
   }
 }

@@ -12,6 +12,7 @@ import { networkInterfaces } from 'node:os';
 import { addressToNumber } from '../../shared/address.js';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { HostLease } from '../driver/host.js';
+import { step } from '../step.js';
 import { safeAddress, safeInterface } from './safe-text.js';
 
 /** Numbers of RFC 2131 and 2132. */
@@ -58,6 +59,7 @@ export function renderReleaseV6({ address, iaid, clientId }: HostLease, serverDu
 
 /** Sends a DHCPRELEASE to the dnsmasq that serves an address of this host. */
 export async function sendRelease(lease: HostLease, server: string): Promise<void> {
+  step('send a release');
   await send(createSocket('udp4'), renderRelease(lease, safeAddress(server)), dhcp.port, safeAddress(server));
 }
 
@@ -72,6 +74,7 @@ export async function sendReleaseV6(lease: HostLease, serverDuid: string, bridge
   const local = networkInterfaces()[name]?.find(({ address }) => address.startsWith('fe80:'))?.address;
   if (local === undefined) throw new NetworkError(ErrorCode.INTERNAL_ERROR, `'${name}' has no link-local address, so nothing can be sent there`);
   const message = renderReleaseV6(lease, serverDuid);
+  step('send a release');
   const socket = createSocket({ type: 'udp6', reuseAddr: true });
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject).bind({ address: `${local}%${name}`, port: dhcpv6.clientPort }, resolve);

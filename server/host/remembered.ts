@@ -4,9 +4,10 @@
  * does. Kept in a file that a boot clears, as it does the settings. Does not
  * know: what they are for.
  */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { replaceFile } from '../files.js';
+import { removeFile, replaceFile } from '../files.js';
+import { writeSysctl } from './sysctl.js';
 import { openTurns } from './turns.js';
 
 /** Settings that are put back. */
@@ -47,7 +48,7 @@ async function need(file: string, user: string, key: string, value: string): Pro
     const setting = settings[key] ?? { before: (await readFile(root + key, 'utf8')).trim(), value, users: [] };
     // Remembered before it is changed: who is killed in between has changed nothing, or knows what it was.
     if (!setting.users.includes(user)) await write(file, { ...settings, [key]: { ...setting, users: [...setting.users, user] } });
-    await writeFile(root + key, value);
+    writeSysctl(key, value);
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
     throw new NetworkError(ErrorCode.SYSTEM_ERROR, missing ? `this host has no setting net/${key}` : `cannot write '${value}' to ${root}${key}: ${(error as Error).message}`, {
@@ -70,7 +71,7 @@ async function release(file: string, user: string): Promise<void> {
 /** An interface that is gone has taken its settings along. */
 async function putBack(key: string, { before, value }: Setting): Promise<void> {
   try {
-    if (value !== before && (await readFile(root + key, 'utf8')).trim() === value) await writeFile(root + key, before);
+    if (value !== before && (await readFile(root + key, 'utf8')).trim() === value) writeSysctl(key, before);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
@@ -82,6 +83,6 @@ async function read(file: string): Promise<Record<string, Setting>> {
 }
 
 async function write(file: string, settings: Record<string, Setting>): Promise<void> {
-  if (Object.keys(settings).length === 0) await rm(file, { force: true });
+  if (Object.keys(settings).length === 0) await removeFile(file);
   else await replaceFile(file, `${JSON.stringify(settings, undefined, 1)}\n`, 0o600);
 }

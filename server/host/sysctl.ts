@@ -7,6 +7,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { step } from '../step.js';
 import { safeInterface } from './safe-text.js';
 
 const root = '/proc/sys/net/';
@@ -21,7 +22,7 @@ export async function setSysctl(key: string, value: string): Promise<boolean> {
   const path = root + key;
   try {
     if (readFileSync(path, 'utf8').trim() === value) return true;
-    writeFileSync(path, value);
+    writeSysctl(key, value);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
@@ -29,6 +30,12 @@ export async function setSysctl(key: string, value: string): Promise<boolean> {
       hint: 'the daemon must be root, and /proc/sys writable', cause: error,
     });
   }
+}
+
+/** Sets a key whatever it was. @throws what the system says */
+export function writeSysctl(key: string, value: string): void {
+  step(`set ${key} to ${value}`);
+  writeFileSync(root + key, value);
 }
 
 /**

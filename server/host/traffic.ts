@@ -94,11 +94,12 @@ function linesFor(commands: Commands, plan: NetworkPlan, completes: boolean, giv
     giveUp();
     return [];
   };
+  const unused = async () => [...await without(), ...(limitsSending(plan) ? [] : [{ text: `qdisc del dev ${bridge} clsact`, instead: async () => [] }])];
   return [
     ...(completes || limitsSending(plan) ? [{ text: `qdisc add dev ${bridge} clsact`, ...(limitsSending(plan) ? {} : { instead: without }) }] : []),
     // The kernel leaves checksums to whoever takes the packet off the bridge. A guest's own kernel knows; a DHCP client
     // that looks at packets before its kernel has an address may not, and drops them.
-    ...(completes ? [{ text: `filter add dev ${bridge} egress protocol ip u32 match ip protocol 17 0xff match ip dport 68 0xffff action csum udp`, instead: without }] : []),
+    ...(completes ? [{ text: `filter add dev ${bridge} egress protocol ip u32 match ip protocol 17 0xff match ip dport 68 0xffff action csum udp`, instead: unused }] : []),
     ...bandwidthLines(commands, plan),
   ];
 }

@@ -114,7 +114,7 @@ describe.skipIf(!available)('over TLS', () => {
     expect(bad).toEqual({ 'tls-name': expect.objectContaining({ severity: 'error', message: "the daemon's certificate is not for '127.0.0.1' but for DNS:elsewhere.example.org", advice: expect.stringContaining(`vnet+tls://elsewhere.example.org:${port}/system`) }) });
   });
 
-  it('says that a certificate has expired, or is not valid yet, and suspects the clock', async () => {
+  it('F19: says that a certificate has expired, or is not valid yet, and suspects the clock', async () => {
     await pkiAt('2020-01-01', 'old', 'init', '--days', '7000', '--name', 'old CA');
     for (const [when, name] of [['2021-01-01', 'past'], ['2036-01-01', 'future']] as const) {
       await pkiAt(when, 'old', 'issue', 'server', name, '--san', '127.0.0.1', '--days', '30');

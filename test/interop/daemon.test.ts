@@ -138,7 +138,7 @@ describe('a client', () => {
 });
 
 describe('the daemon', () => {
-  it('ends cleanly on SIGTERM and leaves no socket', async () => {
+  it('F26: ends cleanly on SIGTERM and leaves no socket', async () => {
     const folder = await openFolder();
     const daemon = await startDaemon(['--root', folder.path, '--driver', 'test']);
     const { close } = await connect(daemon.uris['unix']!);

@@ -97,7 +97,7 @@ async function watch(pauseMs: number): Promise<Account> {
 }
 
 describe('50 watchers and 2,000 events a second', () => {
-  it('nobody misses one, or is told; the daemon stays as large as it was', async () => {
+  it('F25: nobody misses one, or is told; the daemon stays as large as it was', async () => {
     const accounts = await Promise.all(Array.from({ length: watchers }, (_, i) => watch(i < silent ? 1_000_000 : i < slow ? 20 : 0)));
     // The ring fills once; from there on nothing may grow.
     await source.ask('write', { perSecond: 2 * perSecond, seconds: 5 });

@@ -161,7 +161,7 @@ describe('a client over TLS', () => {
     }
   });
 
-  it('is refused where the revocation list has ended', async () => {
+  it('F29: is refused where the revocation list has ended', async () => {
     const ended = await serve('', { crl: 'ended.pem' });
     expect(await logged(ended, /crl\.pem ended .*clients are refused/)).toMatchObject({ level: 40 });
     expect((await refused(ended, uriOf(ended, 'alice'))).why).toMatch(/revocation list of its CA has ended/);
@@ -183,7 +183,7 @@ describe('a client over TLS', () => {
 });
 
 describe('new files', () => {
-  it('are taken without a lost call, half-written or not, and shown to the next client', async () => {
+  it('F29: are taken without a lost call, half-written or not, and shown to the next client', async () => {
     const served = await serve('');
     const { driver, close } = await connect(uriOf(served, 'alice'));
     const before = await shown(served);

@@ -85,7 +85,7 @@ describe('networks outlive the daemon', () => {
     expect(await guest.reach(addresses.outside.ipv4)).toMatchObject({ reached: true, seen: { address: addresses.up0.ipv4 } });
   });
 
-  it('but not their bridge: then they are inactive, and nothing of them is left', async () => {
+  it('F16: but not their bridge: then they are inactive, and nothing of them is left', async () => {
     const before = await machine();
     const network = await connection.lookupByName('default');
     await network.start();
@@ -99,7 +99,7 @@ describe('networks outlive the daemon', () => {
     expect((await machine())['files']).toContain('default.leases');
   });
 
-  it('start with the host once a boot', async () => {
+  it('F16: start with the host once a boot', async () => {
     const network = await connection.lookupByName('default');
     await network.setAutostart(true);
     await connection.close();
@@ -136,7 +136,7 @@ describe('what cannot be is refused and leaves no trace', () => {
     await network.start();
   });
 
-  it('a tool that is missing, by name, while networks that do not need it start', async () => {
+  it('F9: a tool that is missing, by name, while networks that do not need it start', async () => {
     await runProgram('mount', ['--bind', '/dev/null', '/usr/sbin/dnsmasq']);
     try {
       const network = await connection.lookupByName('default');
@@ -151,7 +151,7 @@ describe('what cannot be is refused and leaves no trace', () => {
     }
   });
 
-  it('a disk that is full: the network that runs goes on, and reading works', async () => {
+  it('F5: a disk that is full: the network that runs goes on, and reading works', async () => {
     const etc = join(lab.folder, 'etc/vnet/networks');
     await runProgram('mount', ['-t', 'tmpfs', '-o', 'size=16k', 'tmpfs', etc]);
     try {
@@ -179,7 +179,7 @@ describe('a new host', () => {
     expect(daemon.log.map(({ msg }) => msg).join()).toMatch(/192\.168\.122\.0\/24 is taken/);
   });
 
-  it('lets one daemon work in a folder', async () => {
+  it('F21: lets one daemon work in a folder', async () => {
     await expect(startDaemon(['--root', lab.folder])).rejects.toThrow(/another vnetd works in this folder/);
   });
 });

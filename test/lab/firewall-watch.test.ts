@@ -91,7 +91,7 @@ async function guarded(): Promise<boolean> {
 }
 
 kinds.forEach(({ title, options, harms }) => describe.skipIf(!harms.every(([program = '']) => installed(program)))(`with ${title}`, () => {
-  it('rules come back by themselves, and a line says so', async () => {
+  it('F12: rules come back by themselves, and a line says so', async () => {
     await start(options);
     for (const [program = '', ...argv] of harms) {
       const before = warnings.length;
@@ -153,7 +153,7 @@ it('networks that stood when vnet was started are watched', async () => {
   await until('the rules', guarded, comesBackWithinMs);
 });
 
-it('without a firewall, a network that needs rules is refused and leaves nothing, and an open one is not', async () => {
+it('F14: without a firewall, a network that needs rules is refused and leaves nothing, and an open one is not', async () => {
   host = await openLabHost(lab, { firewall: 'none' });
   await expect(host.bringUp(nat)).rejects.toMatchObject({ code: ErrorCode.NO_SUPPORT, hint: expect.stringContaining('backend') });
   expect((await host.observe([])).interfaces).not.toContain('lab-nat');

@@ -95,7 +95,7 @@ describe.skipIf(!installed)('firewalld', () => {
     expect(await zones()).toEqual({});
   }, 60_000);
 
-  it('gives networks their rules and zones back after a reload and a restart, and after a flush of all rules', async () => {
+  it('F13: gives networks their rules and zones back after a reload and a restart, and after a flush of all rules', async () => {
     await bring(nat);
     const before = await zones();
     const since = async (what: string, harm: () => Promise<unknown>, back: () => Promise<boolean>) => {

@@ -81,7 +81,7 @@ const kinds = [
 kinds.forEach(({ title, options, programs }) => describe.skipIf(spawnSync(programs[0], ['--version']).status !== 0)(`with ${title}`, () => {
   const saved = async () => (await Promise.all(programs.map((program) => runProgram(`${program}-save`, [])))).join('').replaceAll(/^#.*$|\[\d+:\d+\]/gm, '');
 
-  it('guests are stopped, and the log names by whom, once', { timeout: 90_000 }, async () => {
+  it('F14: guests are stopped, and the log names by whom, once', { timeout: 90_000 }, async () => {
     await startDocker(programs);
     const [guest] = await start(options, [nat]);
     await until('a warning', async () => drops().length > 0);
@@ -97,7 +97,7 @@ kinds.forEach(({ title, options, programs }) => describe.skipIf(spawnSync(progra
     expect(drops()).toHaveLength(2);
   });
 
-  it('guests pass where Docker offers a place, what is not permitted does not, and nothing is left', { timeout: 90_000 }, async () => {
+  it('F14: guests pass where Docker offers a place, what is not permitted does not, and nothing is left', { timeout: 90_000 }, async () => {
     await startDocker(programs);
     const before = await saved();
     const [inNat, inRoute, inOpen] = await start({ ...options, acceptInForeign: true }) as [Guest, Guest, Guest];

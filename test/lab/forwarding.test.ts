@@ -104,7 +104,7 @@ describe('forwarding', () => {
     await set('ipv4/conf/up0/forwarding', '1');
     await host.tearDown(network(1), { forget: true });
     expect([await get('ipv4/ip_forward'), await get('ipv4/conf/up0/forwarding')]).toEqual(['0', '1']);
-    expect(lines.at(-1)).toContain('forwarding stays on');
+    expect(lines.at(-1)).toContain('forwarding is as it was');
   });
 
   it('is put back after a start that failed', async () => {

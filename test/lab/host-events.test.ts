@@ -128,7 +128,7 @@ describe('a lease', () => {
 });
 
 describe('what others break is mended, and told', () => {
-  it('a bridge that was removed by hand, with all that is on it', async () => {
+  it('F10: a bridge that was removed by hand, with all that is on it', async () => {
     for (let i = 0; i < 2; i += 1) {
       const from = came.length;
       await runProgram('ip', ['link', 'delete', 'lab-ev']);
@@ -145,7 +145,7 @@ describe('what others break is mended, and told', () => {
     expect(await network.isActive()).toBe(true);
   }, 60_000);
 
-  it('one that cannot be made again stops its network, and says why', async () => {
+  it('F10: one that cannot be made again stops its network, and says why', async () => {
     await runProgram('ip', ['-batch', '-'], 'link delete lab-ev\nlink add lab-ev type bridge\n');
     expect((await event(EventKind.FAILED, mendedWithinMs)).detail).toMatch(/bridge lab-ev is gone .*File exists/);
     await event(EventKind.STOPPED, mendedWithinMs);
@@ -154,7 +154,7 @@ describe('what others break is mended, and told', () => {
     await network.start();
   });
 
-  it('a dnsmasq that was killed, with its leases', async () => {
+  it('F7: a dnsmasq that was killed, with its leases', async () => {
     const guest = await lab.guest('lab-ev', 'guest');
     const { address } = await guest.lease();
     const killed = await pid();
@@ -169,7 +169,7 @@ describe('what others break is mended, and told', () => {
     expect(came.filter(({ kind }) => kind === EventKind.LEASE_RELEASED)).toEqual([]);
   }, 60_000);
 
-  it('rules that were flushed', async () => {
+  it('F12: rules that were flushed', async () => {
     await runProgram('nft', ['flush', 'ruleset']);
     expect((await event(EventKind.REPAIRED, mendedWithinMs)).detail).toBe('firewall rules');
   });

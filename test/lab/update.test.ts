@@ -3,9 +3,7 @@
  * of them lose no packet and touch nothing that they do not concern; and
  * wherever a daemon is killed in one, the next one finds all or nothing of it.
  */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
-import { createInterface } from 'node:readline';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { openConnection, type Connection } from '../../client/connection.js';
@@ -19,43 +17,12 @@ import { silentLog } from '../../server/log.js';
 import type { NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
 import { startDaemon, until, type Daemon } from '../processes.js';
 import { openLabHost } from './embedded-host.js';
+import { openFlow } from './flow.js';
 import { addresses, openLab, runProgram, type Lab } from './lab.js';
-import { inNamespace } from './place.js';
 
 let lab: Lab;
 beforeAll(async () => { lab = await openLab(); }, 400_000);
 afterAll(() => lab?.close());
-
-/** Numbered datagrams from one namespace to another. */
-interface Flow {
-  /** Ends it, and says how many were sent, how many came, and how many a second. */
-  end(): Promise<{ sent: number; received: number; perSecond: number }>;
-}
-
-const flowProgram = new URL('flow.mjs', import.meta.url).pathname.replace('/dist/test/', '/test/');
-
-async function openFlow(from: string, to: string, address: string, port: number, perSecond: number): Promise<Flow> {
-  const run = async (namespace: string, ...argv: string[]) => {
-    const [program, ...rest] = inNamespace(namespace, process.execPath, flowProgram, ...argv);
-    const child = spawn(program, rest, { stdio: ['pipe', 'pipe', 'inherit'] });
-    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    expect((await lines.next()).value).toBe('ready');
-    return { child, lines };
-  };
-  const end = async ({ child, lines }: { child: ChildProcess; lines: AsyncIterator<string> }) => {
-    child.stdin!.end();
-    return JSON.parse((await lines.next()).value as string) as { count: number; seconds: number };
-  };
-  const receiver = await run(to, 'receive', String(port));
-  const sender = await run(from, 'send', address, String(port), String(perSecond));
-  return {
-    end: async () => {
-      const { count: sent, seconds } = await end(sender);
-      const { count: received } = await end(receiver);
-      return { sent, received, perSecond: Math.round(sent / seconds) };
-    },
-  };
-}
 
 describe('a thousand updates beside running flows', () => {
   let daemon: Daemon;

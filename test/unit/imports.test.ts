@@ -10,8 +10,8 @@ const rooms: Record<string, string[]> = {
   'shared/definition': ['shared/'],
   shared: ['shared/'],
   client: ['client/', 'shared/'],
-  'server/host': ['server/host/', 'server/driver/host', 'server/log', 'server/accounts', 'server/files', 'shared/'],
-  'server/driver': ['server/driver/', 'server/log', 'server/files', 'shared/'],
+  'server/host': ['server/host/', 'server/driver/host', 'server/log', 'server/accounts', 'server/files', 'server/step', 'shared/'],
+  'server/driver': ['server/driver/', 'server/log', 'server/files', 'server/step', 'shared/'],
   server: ['server/', 'shared/'],
 };
 
@@ -23,10 +23,11 @@ const doors: Record<string, string[]> = {
 /** Which files may import each foreign package. */
 const packages: Record<string, string[]> = {
   '@grpc/grpc-js': [
-    'client/channel.ts', 'client/grpc-rpc.ts', 'client/session.ts', 'server/dispatch.ts', 'server/health.ts', 'server/limits/grpc-library.ts', 'server/listen.ts', 'server/session/attach.ts',
+    'client/channel.ts', 'client/grpc-rpc.ts', 'client/session.ts', 'server/dispatch.ts', 'server/health.ts', 'server/late.ts', 'server/limits/grpc-library.ts', 'server/listen.ts',
+    'server/reflection.ts', 'server/session/attach.ts',
   ],
-  '@grpc/proto-loader': ['server/services.ts'],
-  '@grpc/reflection': ['server/services.ts'],
+  '@grpc/proto-loader': ['server/reflection.ts'],
+  '@grpc/reflection': ['server/reflection.ts'],
   'grpc-health-check': ['server/health.ts'],
   '@bufbuild/protobuf': ['shared/encode.ts'],
   'fast-xml-parser': ['shared/definition/xml/read.ts'],

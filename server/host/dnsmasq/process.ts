@@ -5,10 +5,11 @@
  * so that a later daemon knows it too. Does not know: its configuration.
  */
 import { readFileSync } from 'node:fs';
-import { rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
-import { replaceFile } from '../../files.js';
+import { removeFile, replaceFile, temporarySuffix } from '../../files.js';
+import { step } from '../../step.js';
 import { CommandError, type Commands } from '../command.js';
 import { openGathering, type Gathering } from '../gather.js';
 import type { DnsmasqFiles } from './conf.js';
@@ -40,14 +41,15 @@ function startProcess(commands: Commands, traces: Traces): Promise<void> {
  * @throws {NetworkError} INTERNAL_ERROR with its own words
  */
 export async function testConf(commands: Commands, { conf }: Traces, text: string): Promise<void> {
-  const draft = `${conf}.draft`;
+  // A daemon that is killed leaves it to the next one, which clears such names.
+  const draft = join(dirname(conf), `.${basename(conf)}.draft${temporarySuffix}`);
   try {
     await replaceFile(draft, text, 0o600).catch((cause: Error) => {
       throw new NetworkError(ErrorCode.SYSTEM_ERROR, `cannot write ${draft}: ${cause.message}`, { cause });
     });
     await runDnsmasq(commands, ['--test', `--conf-file=${draft}`]);
   } finally {
-    await rm(draft, { force: true });
+    await removeFile(draft).catch(() => undefined);
   }
 }
 
@@ -147,7 +149,7 @@ export async function stopProcess(traces: Traces): Promise<void> {
   if (pid !== undefined && !await ends(pid, traces.conf, 'SIGTERM') && !await ends(pid, traces.conf, 'SIGKILL')) {
     throw new NetworkError(ErrorCode.INTERNAL_ERROR, `dnsmasq with pid ${pid} does not end`);
   }
-  await rm(traces.pid, { force: true });
+  await removeFile(traces.pid);
 }
 
 /** Whether a process ends in its time after a signal. The kernel tells no one but its parent, so it is asked. */
@@ -162,6 +164,7 @@ async function ends(pid: number, conf: string, name: keyof typeof timeToEndMs): 
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {
+  step(`${name} dnsmasq`);
   try {
     process.kill(pid, name);
   } catch (error) {

@@ -36,9 +36,10 @@ export interface Patient {
 export async function readMachine(patient: Patient, plans: readonly NetworkPlan[]): Promise<Reading> {
   const { commands } = patient;
   const [standing, tools, status, settingsWritable, interfaces, routes, defaultRoutes, sockets, chains, ipv6, use, closedFolders, profiles, modules] = await Promise.all([
-    patient.standing(plans), Promise.all(patient.tools.map((tool) => readTool(commands, tool))), text('/proc/self/status'),
+    // Who lacks the rights to look, which is a finding of its own, is not told that all is lost.
+    patient.standing(plans).catch(() => plans.map(() => ({ bridge: true, dnsmasq: true, firewall: true }))), Promise.all(patient.tools.map((tool) => readTool(commands, tool))), text('/proc/self/status'),
     access('/proc/sys/net/ipv4/ip_forward', constants.W_OK).then(() => true, () => false), readInterfaces(), readRoutes(), readDefaultRoutes(),
-    readSockets(commands, patient.dnsmasqFolder), readForeignChains(commands), access('/proc/net/if_inet6').then(() => true, () => false), readUse(),
+    readSockets(commands, patient.dnsmasqFolder), readForeignChains(commands).catch(() => []), access('/proc/net/if_inet6').then(() => true, () => false), readUse(),
     readClosedFolders(patient), text('/sys/kernel/security/apparmor/profiles'), readModules(),
   ]);
   const named = [...plans.flatMap(({ bridge, definition }) => [bridge, definition.forward?.dev ?? '']), ...defaultRoutes.map((route) => route.interface)];

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
 import { accountIds, groupId } from '../../accounts.js';
 import type { Plug, PortAttachment, PortPlan } from '../../driver/host.js';
+import { step } from '../../step.js';
 import type { Commands } from '../command.js';
 import { safeInterface, safeMac, safeNumber } from '../safe-text.js';
 import { markOf, type Device } from './device.js';
@@ -76,6 +77,7 @@ export async function ownTapFile(commands: Commands, device: Device, { owner, gr
   if (ids === undefined || gid === undefined) {
     throw new NetworkError(ErrorCode.SYSTEM_ERROR, ids === undefined ? `there is no account '${owner}' on this host` : `there is no group '${group}' on this host`);
   }
+  step(`own ${path}`);
   await chown(path, ids.uid, gid);
   await chmod(path, group === '' ? 0o600 : 0o660);
 }

@@ -17,6 +17,7 @@ const both = plan("<inbound average='1000' peak='5000' burst='5120'/><outbound a
 const dhcp = "<ip address='10.7.0.1' prefix='24'><dhcp><range start='10.7.0.2' end='10.7.0.9'/></dhcp></ip>";
 
 const hook = 'qdisc add dev virbr7 clsact\n';
+const away = 'qdisc del dev virbr7 clsact\n';
 const fill = 'filter add dev virbr7 egress protocol ip u32 match ip protocol 17 0xff match ip dport 68 0xffff action csum udp\n';
 const inbound = `qdisc add dev virbr7 root handle 1: htb default 2
 class add dev virbr7 parent 1: classid 1:1 htb rate 1000kbps ceil 5000kbps quantum 85
@@ -132,7 +133,7 @@ describe('on a kernel', () => {
     expect(kernel.calls).toHaveLength(1);
   });
 
-  it.each([['csum', [hook + fill]], ['clsact', [hook + fill, fill]]])('without %s, their checksums are left to iptables; the kernel is asked once', async (missing, lines) => {
+  it.each([['csum', [hook + fill, away]], ['clsact', [hook + fill, fill, away]]])('without %s, their checksums are left to iptables; the kernel is asked once', async (missing, lines) => {
     const checksums = recorder();
     const kernel = kernelWithout(missing, ...(missing === 'clsact' ? ['egress'] : []));
     const traffic = openTraffic(kernel, checksums);

@@ -86,7 +86,7 @@ describe('the history in files', () => {
     expect(await store.history(uuid)).toEqual([{ revision: 1, timeMs: 0, cause: '', xml: old }]);
   });
 
-  it('refuses a file of a later vnetd, and touches it in no way', async () => {
+  it('F18: refuses a file of a later vnetd, and touches it in no way', async () => {
     await open();
     const later = '<!-- Saved by vnetd, format 2, revision 7. -->\n<later/>\n';
     await writeFile(etc('a.xml'), later);

@@ -1,9 +1,11 @@
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openFileStore } from '../../../server/driver/file-store.js';
 import type { LiveRecord, PortRecord } from '../../../server/driver/store.js';
+import { watcherKey, type Watcher } from '../../../server/step.js';
 
 let root: string;
 beforeEach(async () => { root = await mkdtemp(join(tmpdir(), 'vnet-store-')); });
@@ -61,6 +63,16 @@ describe('the file store', () => {
     await store.removeLive(live.uuid);
     expect(await readdir(join(root, 'etc/networks'))).toEqual(['autostart']);
     expect(await readdir(join(root, 'etc/networks/autostart'))).toEqual([]);
+  });
+
+  it('clears a mark whose definition is gone: the next network of that name would have it', async () => {
+    const store = await open();
+    await store.saveDefinition('a', '<network/>');
+    await store.setAutostart('a', true);
+    await rm(join(root, 'etc/networks/a.xml'));
+    await (await open()).load();
+    await store.saveDefinition('a', '<network/>');
+    expect((await store.load()).saved).toMatchObject([{ name: 'a', autostart: false }]);
   });
 
   it('leaves no trace of a write that fails, and keeps the old content', async () => {
@@ -144,3 +156,50 @@ describe('the file store', () => {
     expect(await readdir(root)).toEqual(['etc', 'run']);
   });
 });
+
+describe('after a power loss', () => {
+  afterEach(() => { delete (globalThis as { [watcherKey]?: Watcher })[watcherKey]; });
+
+  /** The steps of something, as the verb and the file below the root. */
+  async function stepsOf(work: () => Promise<unknown>): Promise<string[]> {
+    const steps: string[] = [];
+    (globalThis as { [watcherKey]?: Watcher })[watcherKey] = (step) => void steps.push(step.replace(`${root}/`, ''));
+    await work();
+    return steps;
+  }
+
+  it('F4: what was acknowledged is there: a file is whole before it has its name, and its folder is flushed before the answer', async () => {
+    const store = await open();
+    expect(await stepsOf(() => store.saveDefinition('a', '<network/>'))).toEqual(['write etc/networks/a.xml', 'rename etc/networks/a.xml', 'flush etc/networks']);
+    expect((await stepsOf(() => store.setAutostart('a', true))).slice(-2)).toEqual(['link etc/networks/autostart/a.xml', 'flush etc/networks/autostart']);
+    expect(await stepsOf(() => store.setAutostart('a', false))).toEqual(['remove etc/networks/autostart/a.xml', 'flush etc/networks/autostart']);
+    expect((await stepsOf(() => store.removeDefinition('a'))).slice(0, 2)).toEqual(['remove etc/networks/a.xml', 'flush etc/networks']);
+  });
+
+  it('F4: half a file is set aside, and hides no other', async () => {
+    const store = await open();
+    for (const name of ['a', 'b']) await store.saveDefinition(name, '<network/>', { uuid: live.uuid, stamp: { revision: 1, timeMs: 1, cause: 'define' } });
+    await store.saveLive(live);
+    await writeFile(join(root, `run/networks/${live.uuid}.json`), '{ "version": 1, "uu');
+    const again = await open();
+    const { saved, live: records } = await again.load();
+    expect(saved.map(({ name }) => name)).toEqual(['a', 'b']);
+    expect(records).toEqual([]);
+    expect(await again.damaged()).toHaveLength(1);
+  });
+});
+
+it('F30: sixteen thousand definitions are read, one in ten damaged, each of which is reported', async () => {
+  await open();
+  const count = 16_000;
+  for (let n = 0; n < count; n += 1) {
+    const file = join(root, `etc/networks/n${n}.xml`);
+    if (n % 10 === 0) symlinkSync('/dev/zero', file);
+    else writeFileSync(file, `<network><name>n${n}</name></network>`);
+  }
+  const began = performance.now();
+  const store = await open();
+  const { saved } = await store.load();
+  expect([saved.length, (await store.damaged()).length]).toEqual([count * 0.9, count * 0.1]);
+  expect(performance.now() - began).toBeLessThan(10_000);
+}, 60_000);
