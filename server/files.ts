@@ -89,11 +89,10 @@ export async function removeFolder(path: string): Promise<void> {
   await rm(path, { recursive: true, force: true });
 }
 
-/** Gives a file a second name, which stays. @throws Error if there is something of that name */
-export async function addNameDurably(path: string, name: string): Promise<void> {
+/** Gives a file a second name. @throws Error if there is something of that name */
+export async function addName(path: string, name: string): Promise<void> {
   step(`link ${name}`);
   await link(path, name);
-  await flushFolder(dirname(name));
 }
 
 /** Gives a file another name, in place of what had it. Of two names of the same file both stay. */

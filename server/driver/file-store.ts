@@ -15,7 +15,7 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { addNameDurably, linkDurably, prepareFolder, removeDurably, removeFile, renameFile, replaceFile, writeDurably } from '../files.js';
+import { addName, flushFolder, linkDurably, prepareFolder, removeDurably, removeFile, renameFile, replaceFile, writeDurably } from '../files.js';
 import { FileHistory } from './file-history.js';
 import { formatHeading, LaterFormat, parseSaved, usualKeep, type Revised, type Version } from './history.js';
 import type { DamagedFile, LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
@@ -110,8 +110,9 @@ class FileStore implements Store {
       await removeFile(aside);
       if (marked && !await exists(mark)) await this.mark(name);
     };
-    await addNameDurably(file, aside);
+    await addName(file, aside);
     await orElse(undo, async () => {
+      await flushFolder(this.networks);
       await removeDurably(mark);
       await save();
     });

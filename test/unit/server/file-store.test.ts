@@ -135,11 +135,38 @@ describe('the file store', () => {
       expect((await readdir(etc(''))).filter((name) => name.startsWith('a.xml'))).toEqual(['a.xml', 'a.xml.damaged-1', 'a.xml.damaged-2']);
     });
 
-    it('stays where it is if the new one cannot be written', async () => {
-      const store = await damage();
-      await expect(store.saveDefinition('a', '<new/>', { ...version, uuid: '../a' })).rejects.toMatchObject({ message: expect.stringContaining("cannot be a file's name") });
-      expect(await readFile(etc('a.xml'), 'utf8')).toBe('<network><na');
-      expect(await store.damaged()).toHaveLength(1);
+    it('stays where it is, with its mark, whichever step of the change fails', async () => {
+      const global = globalThis as { [watcherKey]?: Watcher };
+      for (let failing = 1; ; failing += 1) {
+        const store = await damage();
+        let steps = 0;
+        global[watcherKey] = () => { if ((steps += 1) === failing) throw new Error('no space'); };
+        const saved = await store.saveDefinition('a', '<new/>', version).then(() => true, () => false).finally(() => { delete global[watcherKey]; });
+        if (saved) {
+          expect(failing).toBeGreaterThan(5);
+          break;
+        }
+        expect((await readdir(etc(''))).sort()).toEqual(['a.xml', 'autostart']);
+        expect(await readFile(etc('a.xml'), 'utf8')).toBe('<network><na');
+        expect(await readlink(etc('autostart/a.xml'))).toBe('../a.xml');
+        expect(await store.damaged()).toHaveLength(1);
+        await rm(join(root, 'etc'), { recursive: true });
+      }
+    });
+
+    it('is not lost if the daemon is killed at whichever step of the change', async () => {
+      const global = globalThis as { [watcherKey]?: Watcher };
+      for (let last = 1, over = false; !over; last += 1) {
+        const store = await damage();
+        let steps = 0;
+        // What comes after the kill, the way back too, is not done.
+        global[watcherKey] = () => { if ((steps += 1) >= last) throw new Error('killed'); };
+        over = await store.saveDefinition('a', '<new/>', version).then(() => true, () => false).finally(() => { delete global[watcherKey]; });
+        const texts = await Promise.all((await readdir(etc(''))).filter((name) => name.startsWith('a.xml')).map((name) => readFile(etc(name), 'utf8')));
+        expect(texts).toContain('<network><na');
+        if (!texts.some((text) => text.includes('<new/>'))) expect(await readFile(etc('a.xml'), 'utf8')).toBe('<network><na');
+        await rm(join(root, 'etc'), { recursive: true });
+      }
     });
 
     it('that somebody took away is not reported, and nothing is kept of it', async () => {
