@@ -144,7 +144,13 @@ class HostForwarding implements Forwarding {
       this.log.info({ family }, 'forwarding is as it was: no network needs it any more');
     }
     delete this.before[family];
-    await this.save();
+    try {
+      await this.save();
+    } catch (error) {
+      // A later daemon would read that there is something to put back: this one tries again.
+      this.before[family] = before;
+      throw error;
+    }
   }
 
   private async save(): Promise<void> {

@@ -150,6 +150,8 @@ async function afterFailure(operation: string, child: Child, said: Said, { befor
   const { goesOn, doneAgain } = operations[operation]!;
   const seen = await view(said);
   if (said.error !== undefined) {
+    // The driver did not start, and a second one did.
+    if (goesOn === true) return [child, said, { before, after }];
     if (doneAgain !== true || differences(seen, before) === '') return [child, said, { before }];
     return [child, await child.tell({ again: operation }), { after }];
   }
