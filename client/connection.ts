@@ -6,7 +6,7 @@
  */
 import { canonicalUuid } from '../shared/address.js';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
-import type { HostChange, Network as NetworkHandle, NetworkDriver, NetworkSummary, OpenResponse } from '../shared/gen/vnet/v1/network_driver.js';
+import type { GetStatusResponse, HostChange, Network as NetworkHandle, NetworkDriver, NetworkSummary, OpenResponse } from '../shared/gen/vnet/v1/network_driver.js';
 import { Administration } from './admin.js';
 import { connect, type ConnectedDriver, type ConnectOptions } from './connect.js';
 import { diagnose, type Diagnosis } from './diagnosis.js';
@@ -163,6 +163,11 @@ export class Connection {
   /** What would keep the host and its networks from working, the worst first. Touches nothing. */
   diagnose(): Promise<Diagnosis[]> {
     return diagnose(this, undefined);
+  }
+
+  /** How all networks are: what is wrong now, what was repaired, which files of the daemon are damaged. Touches nothing, and looks at nothing. */
+  status(): Promise<GetStatusResponse> {
+    return this.driver.getStatus({ network: undefined });
   }
 
   /**

@@ -4,7 +4,7 @@
  */
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import {
-  MetadataType, type DhcpLease, type Network as NetworkHandle, type NetworkDriver, type NetworkRevision, type NetworkUpdateResponse,
+  MetadataType, type DhcpLease, type Network as NetworkHandle, type NetworkDriver, type NetworkRevision, type NetworkStatus, type NetworkUpdateResponse,
 } from '../shared/gen/vnet/v1/network_driver.js';
 import { updateCommands, updateSections, type UpdateCommandWord, type UpdateSectionWord } from '../shared/update-words.js';
 import type { Connection } from './connection.js';
@@ -229,6 +229,13 @@ export class Network {
   /** What would keep it from working, and what is wrong with its host, the worst first. Touches nothing. */
   diagnose(): Promise<Diagnosis[]> {
     return diagnose(this.connection, this.#handle);
+  }
+
+  /** How it is: what is wrong with it now, and what was repaired since the daemon started. Touches nothing, and looks at nothing. */
+  async status(): Promise<NetworkStatus> {
+    const [status] = (await this.#driver.getStatus({ network: this.#handle })).networks;
+    if (status === undefined) throw new NetworkError(ErrorCode.RPC, `the answer says nothing of network '${this.name}'`);
+    return status;
   }
 
   async #metadata(type: MetadataType, uri: string, where: Where): Promise<string> {

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, constants, fchmodSync, openSync, renameSync, writeFileSync } from 'node:fs';
-import { chmod, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, link, mkdir, open, readdir, rename, rm, symlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { step } from './step.js';
 
@@ -87,6 +87,18 @@ export async function removeDurably(path: string): Promise<void> {
 export async function removeFolder(path: string): Promise<void> {
   step(`remove ${path}`);
   await rm(path, { recursive: true, force: true });
+}
+
+/** Gives a file a second name. @throws Error if there is something of that name */
+export async function addName(path: string, name: string): Promise<void> {
+  step(`link ${name}`);
+  await link(path, name);
+}
+
+/** Gives a file another name, in place of what had it. Of two names of the same file both stay. */
+export async function renameFile(path: string, name: string): Promise<void> {
+  step(`rename ${name}`);
+  await rename(path, name);
 }
 
 /** Makes a symbolic link that stays. */

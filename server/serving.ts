@@ -44,7 +44,7 @@ export async function serve(config: Config, { log, say, reloads }: Surroundings,
     observers: [guard.calls, createCallLog(log), audit, callMetrics], log, stopping,
     identify: createIdentify(await openTokens(config, reloads, log)), limits: guard.calls,
   });
-  const collect = openCollection({ connections, guard, driver, journal: () => driver.figures(), kept: callMetrics.metrics });
+  const collect = openCollection({ connections, guard, driver, figures: () => driver.figures(), kept: callMetrics.metrics });
   const metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
   const listeners = await openListeners(config, connections, furnishing(calls, connections, health), reloads, log, guard)
     .catch(async (error: unknown) => { await metrics?.close(); throw error; });

@@ -2,10 +2,12 @@
  * Lives here: the table of every command and option of `vnet`. What a command
  * does is in the file its `run` loads, so that help and completion load none
  * of it. To add a command, add an entry here, or in `daemon-commands.ts` if it is
- * about a daemon and not its networks; nothing else lists commands.
+ * about a daemon and not its networks, or in `health-commands.ts` if it tells
+ * what is wrong; nothing else lists commands.
  */
 import { dataFormats, formats, namesOf, type Argument, type Command, type Option } from './command.js';
 import { daemonCommands } from './daemon-commands.js';
+import { healthCommands } from './health-commands.js';
 
 /** The options that go with every command. */
 export const globalOptions = [
@@ -245,14 +247,7 @@ export const commands: readonly Command[] = [
     name: 'port-dumpxml', aliases: ['net-port-dumpxml'], summary: 'print a port as XML', arguments: [network, port], formats: portFormats,
     run: async (call) => (await import('./ports.js')).runPortDumpXml(call),
   },
-  {
-    name: 'doctor', summary: 'find what would keep networks from working, and say what to do',
-    description: 'Looks at the host, and at one network or all: programs, rights, other programs\' firewall rules, ports, routes, limits. ' +
-      'If no daemon answers, at what can be seen from here: the socket or the way there, who listens, the certificates of both ends, the clock. ' +
-      'With -c vnet+tls://... also at a connection that works. Nothing is touched. Fails if anything is an error.',
-    arguments: [{ ...network, optional: true }], formats: dataFormats,
-    run: async (call) => (await import('./doctor.js')).runDoctor(call),
-  },
+  ...healthCommands,
   {
     name: 'wait-lease', summary: 'wait until a guest has an address, and print it',
     description: 'It waits until there is one, or until --timeout ends it.',

@@ -34,6 +34,7 @@ const records: readonly [string, string][] = [
   ['detach', 'uuid, network, result'],
   ['tune', 'uuid, network, parameters'],
   ['port-dumpxml', 'uuid, network, xml'],
+  ['status', 'kind (network or damaged-file); of a network: name, uuid, active, health (healthy or degraded), faults (a list of part, message and since), repairs (a list of part, what, last and count; times are RFC 3339 in UTC); of a damaged file: path, name (of the network that it should define, or null), message, advice (or null)'],
   ['doctor', 'severity (error, warning or ok), check, network, uuid (both null if it concerns the host), message, advice (or null)'],
   ['watch, net-event, leases --watch', 'one record a line, no list: time (RFC 3339 in UTC), event (defined, undefined, started, stopped, updated, autostart-changed, metadata-changed, port-added, port-removed, lease-added, lease-renewed, lease-expired, lease-released, repaired, failed, or resync after a gap), name, uuid (of the network; null with resync), detail, lease (as above), port (its UUID; each null if there is none), epoch, sequence'],
   ['wait-lease', 'address, mac, name, uuid (of the network)'],

@@ -13,6 +13,7 @@ import { changes } from '../../shared/procedures.js';
 import type { LocalNetworkDriver } from '../driver/local-driver.js';
 import { handleIn, networkDefined } from './document.js';
 import { watchVisible } from './guarded-events.js';
+import { visibleStatus } from './guarded-status.js';
 import { mentions, withoutMention } from './mentions.js';
 import { driverRequirements, type Permission, type Requirement } from './permissions.js';
 import { denied, hide } from './refusal.js';
@@ -73,7 +74,7 @@ export function guardDriver(driver: GuardedDriver, caller: Caller): NetworkDrive
 
 /** The calls that tell of many networks: those that the caller may not see are left out. */
 function guardLists(driver: GuardedDriver, guard: Guard): Pick<NetworkDriver,
-  'numOfNetworks' | 'listNetworks' | 'numOfDefinedNetworks' | 'listDefinedNetworks' | 'listAllNetworks' | 'diagnose'> {
+  'numOfNetworks' | 'listNetworks' | 'numOfDefinedNetworks' | 'listDefinedNetworks' | 'listAllNetworks' | 'diagnose' | 'getStatus'> {
   const names = async (key: 'listNetworks' | 'listDefinedNetworks') => {
     const { names: found } = await guard.call(key, { maxNames: 0 });
     return found.filter((name) => guard.shows(key, name));
@@ -97,6 +98,11 @@ function guardLists(driver: GuardedDriver, guard: Guard): Pick<NetworkDriver,
         findings: findings.filter(({ network, message, advice }) => (network === undefined || guard.shows('diagnose', network.name))
           && !mentions(`${message}\n${advice}`, hidden)),
       };
+    },
+    getStatus: async (request) => {
+      guard.check('getStatus');
+      const target = request.network === undefined ? request : { network: guard.decide('getStatus', request.network, driverRequirements.getStatus.shows) };
+      return visibleStatus(await guard.call('getStatus', target), (name) => guard.shows('getStatus', name), guard.hidden());
     },
   };
 }

@@ -89,6 +89,7 @@ export const driverRequirements = {
   networkPortDelete: { needs: ['network-port:delete'] },
   networkListAllPorts: { needs: ['network:search-ports', 'network-port:getattr'] },
   diagnose: { needs: ['connect:read'], shows: ['network:getattr', 'network:read'] },
+  getStatus: { needs: ['connect:read'], shows: ['network:getattr', 'network:read'] },
 } as const satisfies { [Key in keyof NetworkDriver]: Requirement<Parameters<NetworkDriver[Key]>[0]> };
 
 /** What each procedure of the daemon needs. */

@@ -3,6 +3,7 @@
  * read, live records are JSON:
  *
  *     ETC/networks/NAME.xml                 a saved definition
+ *     ETC/networks/NAME.xml.damaged-N       what could not be used, and has been replaced
  *     ETC/networks/autostart/NAME.xml       a link to it: starts with the host
  *     ETC/networks/history/UUID/REV.xml     an earlier version of it
  *     RUN/networks/UUID.json                what is done on the host now
@@ -11,19 +12,17 @@
  *
  * Does not know: what a definition says.
  */
-import { access, lstat, readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
-import { linkDurably, prepareFolder, removeDurably, removeFile, replaceFile, writeDurably } from '../files.js';
+import { addName, flushFolder, linkDurably, prepareFolder, removeDurably, removeFile, renameFile, replaceFile, writeDurably } from '../files.js';
 import { FileHistory } from './file-history.js';
 import { formatHeading, LaterFormat, parseSaved, usualKeep, type Revised, type Version } from './history.js';
-import type { LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
+import type { DamagedFile, LiveRecord, PortRecord, SavedDefinition, Store } from './store.js';
+import { laterAdvice, nameBeside, UnusableFiles } from './unusable-files.js';
 
 /** The version of the layout of live records and ports; a later daemon reads the earlier ones. */
 const recordVersion = 1;
-
-/** The longest file that is taken for a definition, in bytes. */
-const largestFile = 4 * 1024 * 1024;
 
 /** Where a file store keeps its files. */
 export interface StoreFolders {
@@ -47,8 +46,7 @@ export async function openFileStore(folders: StoreFolders): Promise<Store> {
 }
 
 class FileStore implements Store {
-  /** Files of a later vnetd: they are left as they are. */
-  private readonly later = new Set<string>();
+  private readonly unusable = new UnusableFiles();
 
   constructor(
     private readonly networks: string,
@@ -65,25 +63,60 @@ class FileStore implements Store {
   }
 
   async load(): ReturnType<Store['load']> {
-    const problems: string[] = [];
     await this.sweepMarks();
-    const saved = await readAll(this.networks, '.xml', problems, async (name, text): Promise<SavedDefinition> =>
-      ({ name, ...parseSaved(text), autostart: await exists(this.autostartFile(name)) }), this.later);
-    const live = await readAll(this.live, '.json', problems, async (_, text) => parseLive(text), this.later);
-    const ports = await readAll(this.ports, '.json', problems, async (_, text) => parsePort(text), this.later);
-    return { fresh: this.fresh, autostarted: await exists(this.autostarted), saved, live, ports, problems };
+    const saved = await this.unusable.readFolder(this.networks, '.xml', true, async (name, text): Promise<SavedDefinition> =>
+      ({ name, ...parseSaved(text), autostart: await exists(this.autostartFile(name)) }));
+    const live = await this.unusable.readFolder(this.live, '.json', false, async (_, text) => parseLive(text));
+    const ports = await this.unusable.readFolder(this.ports, '.json', false, async (_, text) => parsePort(text));
+    return { fresh: this.fresh, autostarted: await exists(this.autostarted), saved, live, ports };
   }
 
-  async saveDefinition(name: string, xml: string, version?: Revised): Promise<void> {
+  reject(name: string, why: string): void {
+    this.unusable.note(join(this.networks, `${name}.xml`), name, why);
+  }
+
+  damaged(): Promise<DamagedFile[]> {
+    return this.unusable.list();
+  }
+
+  async saveDefinition(name: string, xml: string, version?: Revised): Promise<string | undefined> {
     const file = this.definitionFile(name);
-    await writing(`save network '${name}'`, async () => {
+    const save = async (before: string | undefined) => {
+      if (version !== undefined) await this.versions.keep(before, safeFileName(version.uuid), version.stamp.revision);
+      await writeDurably(file, formatHeading(version?.stamp) + xml);
+    };
+    const kept = await writing(`save network '${name}'`, async () => {
+      if (await this.unusable.has(file)) return this.keepBeside(name, () => save(undefined));
       const before = await readIfThere(file);
-      await orElse(() => putBack(file, before), async () => {
-        if (version !== undefined) await this.versions.keep(before, safeFileName(version.uuid), version.stamp.revision);
-        await writeDurably(file, formatHeading(version?.stamp) + xml);
-      });
+      await orElse(() => putBack(file, before), () => save(before));
+      return undefined;
     });
+    this.unusable.forget(file);
     if (version !== undefined) await this.versions.prune(version.uuid);
+    return kept;
+  }
+
+  /**
+   * Saves a definition in place of one that could not be used, which gets
+   * another name first: at no moment is it lost, and until it is replaced it
+   * is where it was. The new one has no mark of autostart. Gives the name.
+   */
+  private async keepBeside(name: string, save: () => Promise<void>): Promise<string> {
+    const [file, mark] = [this.definitionFile(name), this.autostartFile(name)];
+    const [aside, marked] = [await nameBeside(file), await exists(mark)];
+    const undo = async () => {
+      await renameFile(aside, file);
+      // One file of two names keeps both.
+      await removeFile(aside);
+      if (marked && !await exists(mark)) await this.mark(name);
+    };
+    await addName(file, aside);
+    await orElse(undo, async () => {
+      await flushFolder(this.networks);
+      await removeDurably(mark);
+      await save();
+    });
+    return aside;
   }
 
   history(uuid: string): Promise<Version[]> {
@@ -130,6 +163,7 @@ class FileStore implements Store {
     const text = `${JSON.stringify({ version: recordVersion, ...record }, undefined, 2)}\n`;
     // Not flushed: after a power loss nothing of it stands, and a daemon that is killed leaves it whole all the same.
     await writing(`record network '${record.name}'`, () => replaceFile(this.liveFile(record.uuid), text, 0o600));
+    this.unusable.forget(this.liveFile(record.uuid));
   }
 
   async removeLive(uuid: string): Promise<void> {
@@ -139,6 +173,7 @@ class FileStore implements Store {
   async savePort(record: PortRecord): Promise<void> {
     const text = `${JSON.stringify({ version: recordVersion, ...record }, undefined, 2)}\n`;
     await writing(`record port ${record.uuid}`, () => replaceFile(this.portFile(record.network, record.uuid), text, 0o600));
+    this.unusable.forget(this.portFile(record.network, record.uuid));
   }
 
   async removePort(network: string, uuid: string): Promise<void> {
@@ -176,9 +211,9 @@ class FileStore implements Store {
 
   /** The path of a file that may be replaced. @throws {NetworkError} OPERATION_INVALID if a later vnetd wrote it */
   private ours(path: string): string {
-    if (!this.later.has(path)) return path;
+    if (!this.unusable.isLater(path)) return path;
     throw new NetworkError(ErrorCode.OPERATION_INVALID, `${path} was written by a later vnetd, and is left as it is`, {
-      hint: 'run the later vnetd again, or move the file away and restart this one',
+      hint: laterAdvice,
     });
   }
 }
@@ -192,27 +227,6 @@ function safeFileName(name: string): string {
     throw new NetworkError(ErrorCode.XML_DETAIL, `name ${JSON.stringify(name)} cannot be a file's name`);
   }
   return name;
-}
-
-/** Reads every file of a folder with this ending; what cannot be read becomes a problem. */
-async function readAll<T>(
-  folder: string, ending: string, problems: string[], read: (name: string, text: string) => Promise<T>, later: Set<string>,
-): Promise<T[]> {
-  const entries = (await readdir(folder)).filter((entry) => entry.endsWith(ending)).sort();
-  const found = await Promise.all(entries.map(async (entry) => {
-    const path = join(folder, entry);
-    try {
-      const info = await lstat(path);
-      if (!info.isFile()) throw new Error('it is no regular file');
-      if (info.size > largestFile) throw new Error(`it is larger than ${largestFile} bytes`);
-      return [await read(entry.slice(0, -ending.length), await readFile(path, 'utf8'))];
-    } catch (error) {
-      if (error instanceof LaterFormat) later.add(path);
-      problems.push(`${path}: ${(error as Error).message}`);
-      return [];
-    }
-  }));
-  return found.flat();
 }
 
 function parseRecord<T>(text: string): T {
@@ -263,9 +277,9 @@ async function exists(path: string): Promise<boolean> {
 }
 
 /** Does a write; what the system refuses becomes a SYSTEM_ERROR that says what was being done. */
-async function writing(what: string, write: () => Promise<void>): Promise<void> {
+async function writing<T>(what: string, write: () => Promise<T>): Promise<T> {
   try {
-    await write();
+    return await write();
   } catch (error) {
     if (error instanceof NetworkError) throw error;
     const { code, message } = error as NodeJS.ErrnoException;

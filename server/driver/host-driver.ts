@@ -3,6 +3,7 @@
  */
 import type { Log } from '../log.js';
 import { Journal } from './events.js';
+import { noRepairs } from './health.js';
 import type { Host } from './host.js';
 import { watchHost } from './host-watch.js';
 import { LocalNetworkDriver } from './local-driver.js';
@@ -17,7 +18,7 @@ import type { Store } from './store.js';
  * host until the host is closed.
  */
 export async function openHostDriver(host: Host, store: Store, log: Log): Promise<LocalNetworkDriver> {
-  const estate: Estate = { register: new Register(), host, store, journal: new Journal(), log };
+  const estate: Estate = { register: new Register(), host, store, journal: new Journal(), repairs: noRepairs(), log };
   await recover(estate);
   void watchHost(estate);
   return new LocalNetworkDriver('host', estate);

@@ -1,9 +1,10 @@
 /**
  * Lives here: what the driver does about what happens on its host: it is
- * written into the journal, and a network whose bridge is gone is brought up
- * again. Does not know: how the host notices.
+ * written into the journal and into the health of networks, and a network
+ * whose bridge is gone is brought up again. Does not know: how the host notices.
  */
 import { EventKind } from '../../shared/gen/vnet/v1/network_driver.js';
+import { noteFault, noteRecovery, noteRepair } from './health.js';
 import type { HostEvent } from './host.js';
 import { leaseOf } from './leases.js';
 import type { Estate } from './lifecycle.js';
@@ -42,8 +43,13 @@ function take(estate: Estate, record: NetworkRecord, event: HostEvent): Promise<
       journal.record(leaseKinds[event.change], record, { lease: leaseOf(event.lease, record.live) });
       return undefined;
     case 'repaired':
+      noteRepair(estate, record, event.part, event.what, event.still);
+      return undefined;
     case 'failed':
-      journal.record(event.kind === 'repaired' ? EventKind.REPAIRED : EventKind.FAILED, record, { detail: event.what });
+      noteFault(estate, record, event.part, event.what);
+      return undefined;
+    case 'recovered':
+      noteRecovery(estate, record, event.part, event.what);
       return undefined;
     case 'bridge-lost':
       log.warn({ network: record.name, bridge: record.live.bridge?.name }, 'another program removed the bridge of a network: it is brought up again');

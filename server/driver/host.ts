@@ -86,13 +86,18 @@ export interface HostChange {
   hitless: boolean;
 }
 
+/** A part of a network that is watched and put right; always the same words. */
+export type RepairPart = 'bridge' | 'dnsmasq' | 'firewall' | 'forwarding';
+
 /** Something that happened on the machine, to the network with this UUID. */
 export type HostEvent =
   | { kind: 'lease'; network: string; change: 'added' | 'renewed' | 'expired' | 'released'; lease: HostLease }
-  /** What another program took away or altered stands again; `what` for people: `firewall rules`. */
-  | { kind: 'repaired'; network: string; what: string }
-  /** What could not be done on nobody's behalf. */
-  | { kind: 'failed'; network: string; what: string }
+  /** What another program took away or altered stands again; `what` for people: `firewall rules`; `still`: what is wrong with that part all the same. */
+  | { kind: 'repaired'; network: string; part: RepairPart; what: string; still?: string | undefined }
+  /** What could not be done on nobody's behalf: that part is wrong until it is repaired or recovers. */
+  | { kind: 'failed'; network: string; part: RepairPart; what: string }
+  /** What was wrong with a part is over, and nothing had to be done. */
+  | { kind: 'recovered'; network: string; part: RepairPart; what: string }
   /** The bridge is gone or is not ours any more, and nobody asked for that. */
   | { kind: 'bridge-lost'; network: string };
 

@@ -9,6 +9,7 @@ import { EventKind } from '../../shared/gen/vnet/v1/network_driver.js';
 import { formatNetwork, isManaged, parseNetwork, validateNetwork, type NetworkDefinition } from '../../shared/definition/index.js';
 import type { Log } from '../log.js';
 import type { Journal } from './events.js';
+import type { RepairCounts } from './health.js';
 import type { Host, NetworkPlan } from './host.js';
 import type { Stamp } from './history.js';
 import { identify, nameBridge, needsBridgeName, type IdentifiedDefinition } from './identity.js';
@@ -24,6 +25,8 @@ export interface Estate {
   host: Host;
   store: Store;
   journal: Journal;
+  /** How often what of all networks was repaired. */
+  repairs: RepairCounts;
   log: Log;
 }
 
@@ -108,6 +111,7 @@ export function stop(estate: Estate, record: NetworkRecord, force = false): Prom
     await estate.host.tearDown(planOf(definition), { forget: record.saved === undefined });
     await leavePorts(estate, record, planOf(definition));
     record.live = undefined;
+    record.health.clear();
     estate.register.prune(record);
     estate.journal.record(EventKind.STOPPED, record);
     await estate.store.removeLive(record.uuid).catch((error: unknown) => {
@@ -220,6 +224,7 @@ async function makeLive(estate: Estate, record: NetworkRecord, definition: Ident
     if (record.saved !== undefined) back.push(() => estate.host.tearDown(planOf(live), { forget: false }));
     await estate.store.saveLive({ ...starting, state: 'running' });
     record.live = live;
+    record.health.clear();
   } catch (error) {
     await goBack(estate, live, back);
     throw error;

@@ -10,6 +10,7 @@ import type { ListAllNetworksRequest, Network, NetworkDriver, NetworkSummary } f
 import { version } from '../../shared/version.js';
 import { diagnose } from './diagnosis.js';
 import type { JournalFigures } from './events.js';
+import type { RepairCounts } from './health.js';
 import type { HostFinding } from './host.js';
 import { listLeases, releaseLease } from './leases.js';
 import { create, define, setAutostart, start, stop, undefine, type Estate } from './lifecycle.js';
@@ -18,8 +19,17 @@ import { liveXml } from './port-book.js';
 import { openPortCalls, type PortCalls } from './port-calls.js';
 import type { NetworkRecord } from './register.js';
 import { listRevisions } from './revisions.js';
+import { statusOf } from './status.js';
 import { pendingParts, tryDefinition, update } from './update.js';
 import { watchEvents } from './watching.js';
+
+/** A driver in numbers. */
+export interface DriverFigures extends JournalFigures {
+  /** How often something of each part of networks was repaired. */
+  repairs: RepairCounts;
+  /** How many networks have something wrong with them now. */
+  degraded: number;
+}
 
 /** A driver in this process. */
 export class LocalNetworkDriver implements NetworkDriver {
@@ -37,8 +47,9 @@ export class LocalNetworkDriver implements NetworkDriver {
   }
 
   /** What happens to its networks, in numbers. */
-  figures(): JournalFigures {
-    return this.estate.journal.figures();
+  figures(): DriverFigures {
+    const degraded = this.estate.register.list().filter(({ health }) => health.faults.length > 0).length;
+    return { ...this.estate.journal.figures(), repairs: { ...this.estate.repairs }, degraded };
   }
 
   open: NetworkDriver['open'] = async ({ driver }) => {
@@ -160,6 +171,9 @@ export class LocalNetworkDriver implements NetworkDriver {
 
   diagnose: NetworkDriver['diagnose'] = async ({ network }) =>
     diagnose(this.estate, network === undefined ? this.estate.register.list() : [this.find(network)], this.alsoFound.map((find) => find()));
+
+  getStatus: NetworkDriver['getStatus'] = async ({ network }) =>
+    statusOf(this.estate, network === undefined ? undefined : this.find(network));
 
   /**
    * The network that a handle is about at this moment. A call that begins

@@ -13,11 +13,14 @@ export function createMemoryStore(): Store {
   let autostarted = false;
   return {
     load: async () => ({
-      fresh: saved.size === 0, autostarted, saved: [...saved.values()], live: [...live.values()], ports: [...ports.values()], problems: [],
+      fresh: saved.size === 0, autostarted, saved: [...saved.values()], live: [...live.values()], ports: [...ports.values()],
     }),
+    reject: () => undefined,
+    damaged: async () => [],
     async saveDefinition(name, xml, version) {
       if (version !== undefined) keep(name, version.uuid, version.stamp.revision);
       saved.set(name, { name, xml, ...(version === undefined ? {} : { stamp: version.stamp }), autostart: saved.get(name)?.autostart ?? false });
+      return undefined;
     },
     history: async (uuid) => [...earlier.get(uuid)?.values() ?? []],
     async removeDefinition(name, uuid) {

@@ -5,13 +5,15 @@
  */
 import { parseNetwork } from '../../shared/definition/index.js';
 import { subnetsOverlap, subnetOf } from '../../shared/address.js';
-import type { Standing } from './host.js';
+import { noteFault, noteRepair } from './health.js';
+import type { NetworkPlan, Standing } from './host.js';
 import { identify, type IdentifiedDefinition } from './identity.js';
 import { settleChange } from './change.js';
 import { define, planOf, start, type Estate } from './lifecycle.js';
 import { parseSubnet } from './overlap.js';
 import { recoverPorts } from './port-revival.js';
 import { unknownStamp } from './history.js';
+import type { NetworkRecord } from './register.js';
 import { lastRevision, saveRevision } from './revisions.js';
 import type { LiveRecord, SavedDefinition } from './store.js';
 
@@ -23,8 +25,8 @@ const defaultSubnets = Array.from({ length: 254 - 122 + 1 }, (_, i) => 122 + i);
  * be brought back is logged and does not stop the others.
  */
 export async function recover(estate: Estate): Promise<void> {
-  const { fresh, autostarted, saved, live, ports, problems } = await estate.store.load();
-  for (const problem of problems) estate.log.error({ problem }, 'a file of the state folder cannot be read and is left alone');
+  const { fresh, autostarted, saved, live, ports } = await estate.store.load();
+  for (const { path, why } of await estate.store.damaged()) estate.log.error({ path, why }, 'a file of the state folder cannot be read and is left alone');
   // All at the same time: those that came first have their names first, and the disk is waited for together.
   await Promise.all(saved.map((definition) => attempt(estate, definition.name, 'load', () => restore(estate, definition))));
   await adoptAll(estate, live);
@@ -37,11 +39,9 @@ export async function recover(estate: Estate): Promise<void> {
 }
 
 /** Registers a saved definition; completes one that a person wrote without UUID or MAC. */
-async function restore(estate: Estate, { name, xml, stamp, autostart }: SavedDefinition): Promise<void> {
-  const { definition: parsed } = parseNetwork(xml, { validate: false });
-  if (parsed.name !== name) throw new Error(`its file is named ${name}.xml but the network in it is named '${parsed.name}'`);
-  const definition = identify(parsed);
-  const record = estate.register.claim(name, definition.uuid, definition);
+async function restore(estate: Estate, saved: SavedDefinition): Promise<void> {
+  const { stamp, autostart } = saved;
+  const { parsed, definition, record } = register(estate, saved);
   record.saved = definition;
   record.stamp = stamp;
   record.autostart = autostart;
@@ -49,6 +49,19 @@ async function restore(estate: Estate, { name, xml, stamp, autostart }: SavedDef
   record.stamp ??= unknownStamp(await lastRevision(estate, definition.uuid) + 1);
   if (definition.uuid !== parsed.uuid || definition.mac !== parsed.mac) {
     await saveRevision(estate, record, definition, 'define');
+  }
+}
+
+/** Reads a saved definition and claims its name and UUID. One that cannot be used is left aside. */
+function register({ register: networks, store }: Estate, { name, xml }: SavedDefinition) {
+  try {
+    const { definition: parsed } = parseNetwork(xml, { validate: false });
+    if (parsed.name !== name) throw new Error(`its file is named ${name}.xml but the network in it is named '${parsed.name}'`);
+    const definition = identify(parsed);
+    return { parsed, definition, record: networks.claim(name, definition.uuid, definition) };
+  } catch (error) {
+    store.reject(name, wordsOf(error));
+    throw error;
   }
 }
 
@@ -86,11 +99,23 @@ async function adopt(estate: Estate, left: LiveRecord, definition: IdentifiedDef
   known.live = definition;
   estate.register.release(known, definition);
   if (standing !== undefined && (!standing.dnsmasq || !standing.firewall)) {
-    await estate.host.refresh(plan, standing);
+    await refresh(estate, known, plan, standing);
     estate.log.warn({ network: record.name, standing }, 'network adopted and repaired');
   } else {
     estate.log.info({ network: record.name }, 'network adopted');
   }
+}
+
+/** Makes good what is missing of a network that was taken over. */
+async function refresh(estate: Estate, record: NetworkRecord, plan: NetworkPlan, standing: Standing): Promise<void> {
+  const missing = ([['firewall', 'firewall rules'], ['dnsmasq', 'dnsmasq']] as const).filter(([part]) => !standing[part]);
+  try {
+    await estate.host.refresh(plan, standing);
+  } catch (error) {
+    for (const [part, what] of missing) noteFault(estate, record, part, `${what} missing when vnetd started, and not to be put back: ${wordsOf(error)}`);
+    throw error;
+  }
+  for (const [part, what] of missing) noteRepair(estate, record, part, what);
 }
 
 /** Defines the network every new host has. */
@@ -108,7 +133,18 @@ async function defineDefault(estate: Estate): Promise<void> {
 /** Starts every network that starts with the host, all at the same time: the host does together what it can. */
 async function startAll(estate: Estate): Promise<void> {
   const waiting = estate.register.list().filter((record) => record.autostart && record.live === undefined);
-  await Promise.all(waiting.map((record) => attempt(estate, record.name, 'autostart', () => start(estate, record))));
+  await Promise.all(waiting.map((record) => attempt(estate, record.name, 'autostart', async () => {
+    try {
+      await start(estate, record);
+    } catch (error) {
+      record.health.judge('start', `it could not be started with the host: ${wordsOf(error)}`);
+      throw error;
+    }
+  })));
+}
+
+function wordsOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Does one thing for one network and logs its failure. */

@@ -9,6 +9,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { canonicalUuid } from '../../shared/address.js';
 import type { NetworkDefinition } from '../../shared/definition/index.js';
 import type { Network } from '../../shared/gen/vnet/v1/network_driver.js';
+import { NetworkHealth } from './health.js';
 import type { PoolDevice } from './port-allocation.js';
 import type { Stamp } from './history.js';
 import type { KnownPort } from './port-book.js';
@@ -25,6 +26,8 @@ export class NetworkRecord {
   stamp: Stamp | undefined;
   /** Starts with the host. */
   autostart = false;
+  /** What is wrong with it, and what was repaired. */
+  readonly health = new NetworkHealth();
   /** Its ports by UUID, those on their way in among them. */
   readonly ports = new Map<string, KnownPort>();
   /** What its physical function offers since its start; empty if it has none. */

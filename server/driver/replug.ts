@@ -5,6 +5,7 @@
  */
 import { NetworkError } from '../../shared/errors.js';
 import { EventKind } from '../../shared/gen/vnet/v1/network_driver.js';
+import { noteFault, noteRepair } from './health.js';
 import type { IdentifiedDefinition } from './identity.js';
 import { liveRecord, planOf, type Estate } from './lifecycle.js';
 import { leavePorts, plugKept } from './port-revival.js';
@@ -35,7 +36,8 @@ export function replug(estate: Estate, record: NetworkRecord): Promise<void> {
       return giveUp(estate, record, definition, error);
     }
     await plugKept(estate, record, plan);
-    estate.journal.record(EventKind.REPAIRED, record, { detail: `bridge ${plan.bridge}` });
+    record.health.clear();
+    noteRepair(estate, record, 'bridge', `bridge ${plan.bridge}`);
     estate.log.warn({ network: record.name, bridge: plan.bridge, ports: record.ports.size }, 'the bridge was lost; the network stands again');
   });
 }
@@ -52,7 +54,8 @@ async function giveUp(estate: Estate, record: NetworkRecord, definition: Identif
   await estate.store.removeLive(record.uuid).catch((error: unknown) => {
     estate.log.error({ network: record.name, err: error }, 'the record of a network is out of date');
   });
-  estate.journal.record(EventKind.FAILED, record, { detail: `bridge ${planOf(definition).bridge} is gone and cannot be made again: ${why}` });
+  record.health.clear();
+  noteFault(estate, record, 'bridge', `bridge ${planOf(definition).bridge} is gone and cannot be made again: ${why}`);
   estate.journal.record(EventKind.STOPPED, record);
   estate.register.prune(record);
 }

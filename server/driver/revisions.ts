@@ -26,7 +26,8 @@ export interface Expectation {
 export async function saveRevision(estate: Estate, record: NetworkRecord, definition: IdentifiedDefinition, cause: string): Promise<Stamp> {
   const last = record.stamp?.revision ?? await lastRevision(estate, record.uuid);
   const stamp = { revision: last + 1, timeMs: Date.now(), cause };
-  await estate.store.saveDefinition(record.name, formatNetwork(definition), { uuid: record.uuid, stamp });
+  const kept = await estate.store.saveDefinition(record.name, formatNetwork(definition), { uuid: record.uuid, stamp });
+  if (kept !== undefined) estate.log.warn({ network: record.name, kept }, 'a damaged definition lay where a new one was saved: it is kept beside it');
   record.stamp = stamp;
   return stamp;
 }

@@ -6,6 +6,17 @@
 import type { Revised, Stamp, Version } from './history.js';
 import type { PortAttachment } from './host.js';
 
+/** A file that cannot be used. */
+export interface DamagedFile {
+  path: string;
+  /** The name of the network whose saved definition it should be; absent if it should be something else. */
+  network?: string;
+  /** Why, in a sentence. */
+  why: string;
+  /** What to do about it; absent if nothing. */
+  advice?: string;
+}
+
 /** A saved definition as the store found it. */
 export interface SavedDefinition {
   /** The name it is filed under. */
@@ -62,8 +73,8 @@ export interface PortRecord {
 /** A memory for definitions (which outlive the host) and live records (which outlive the daemon). */
 export interface Store {
   /**
-   * Everything the store holds. What cannot be read is reported through
-   * `problems` and left where it is; it does not hide the rest.
+   * Everything the store holds. What cannot be read is left where it is (see
+   * `damaged`); it does not hide the rest.
    */
   load(): Promise<{
     /** No definition was ever saved here: the store is new. */
@@ -73,16 +84,25 @@ export interface Store {
     saved: SavedDefinition[];
     live: LiveRecord[];
     ports: PortRecord[];
-    problems: string[];
   }>;
+
+  /** What is filed under this name could be read, but is no definition that can be used. */
+  reject(name: string, why: string): void;
+
+  /** What could not be used and has not been replaced or removed since, ordered by path. */
+  damaged(): Promise<DamagedFile[]>;
 
   /**
    * Saves a definition, durably, in place of what is filed under the name,
    * which goes to the history of its UUID first.
    *
+   * What is filed there and could not be used goes to no history: it is kept
+   * beside the new one.
+   *
    * @param version which revision of which network it is; without it nothing is kept
+   * @returns where that is kept now; undefined if there was none
    */
-  saveDefinition(name: string, xml: string, version?: Revised): Promise<void>;
+  saveDefinition(name: string, xml: string, version?: Revised): Promise<string | undefined>;
 
   /** The earlier versions of a definition that are kept, in any order. Those that were cut off on their way may be among them. */
   history(uuid: string): Promise<Version[]>;

@@ -6,6 +6,7 @@ import { silentLog } from '../log.js';
 import { LocalNetworkDriver } from './local-driver.js';
 import { define, setAutostart, start, type Estate } from './lifecycle.js';
 import { Journal } from './events.js';
+import { noRepairs } from './health.js';
 import type { HostLease } from './host.js';
 import { watchHost } from './host-watch.js';
 import { createIdleHost } from './idle-host.js';
@@ -53,7 +54,7 @@ function defaultLeases(): HostLease[] {
 /** A new test driver; each has networks of its own. Two guests have leases on `default`, which can be taken back. */
 export async function openTestDriver(): Promise<LocalNetworkDriver> {
   const host = createIdleHost({ 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a001': defaultLeases() });
-  const estate: Estate = { register: new Register(), host, store: createMemoryStore(), journal: new Journal(), log: silentLog };
+  const estate: Estate = { register: new Register(), host, store: createMemoryStore(), journal: new Journal(), repairs: noRepairs(), log: silentLog };
   for (const { started, xml } of networks) {
     const { record } = await define(estate, xml, true);
     if (!started) continue;

@@ -56,6 +56,8 @@ export function openLinkWatch(options: LinkWatchOptions): LinkWatch {
 class BridgeWatch implements LinkWatch {
   /** By the bridge's name. */
   private readonly guarded = new Map<string, { plan: NetworkPlan; pace: RepairPace }>();
+  /** The networks whose bridge was told to be in trouble, which has not been told to be over. */
+  private readonly troubled = new Set<string>();
   private readonly listening: Listening;
   private readonly looks = openLooks(() => this.check());
   private closed = false;
@@ -113,18 +115,35 @@ class BridgeWatch implements LinkWatch {
         const drift = driftOf(plan, seen);
         if (drift === undefined) {
           this.guarded.delete(plan.bridge);
+          this.troubled.delete(plan.uuid);
           tell({ kind: 'bridge-lost', network: plan.uuid });
         } else if (drift.what.length > 0) {
           await this.repair(plan, drift);
+        } else if (this.troubled.has(plan.uuid)) {
+          this.noteCalm(plan);
         }
       }
       const unforwarded = await restoreForwarding();
       if (unforwarded.length > 0) log.warn({ networks: unforwarded.length }, 'another program turned forwarding off, which networks need: it is on again');
-      for (const network of unforwarded) tell({ kind: 'repaired', network, what: 'forwarding' });
+      for (const network of unforwarded) tell({ kind: 'repaired', network, part: 'forwarding', what: 'forwarding' });
     } catch (error) {
       log.error({ err: error }, 'the bridges of networks cannot be looked at');
       this.looks.soon(retryMs);
     }
+  }
+
+  /** Takes note that a bridge that was in trouble is as it should be, and says so once it has stood for long. */
+  private noteCalm({ uuid, name, bridge }: NetworkPlan): void {
+    const waitMs = this.guarded.get(bridge)!.pace.troubledForMs();
+    if (waitMs > 0) return this.looks.soon(waitMs);
+    this.troubled.delete(uuid);
+    this.options.log.info({ network: name, bridge }, 'the bridge of a network stays as it should be: the network is healthy again');
+    this.options.tell({ kind: 'recovered', network: uuid, part: 'bridge', what: `healthy again: bridge ${bridge} stays as it should be` });
+  }
+
+  private fail({ uuid }: NetworkPlan, what: string): void {
+    this.troubled.add(uuid);
+    this.options.tell({ kind: 'failed', network: uuid, part: 'bridge', what });
   }
 
   /** Puts one bridge right, unless that was undone too often of late. */
@@ -138,11 +157,14 @@ class BridgeWatch implements LinkWatch {
     try {
       await applyRepair(commands, plan, drift);
       log.warn({ network: plan.name, bridge: plan.bridge, altered: drift.what }, 'another program altered the bridge of a network: it is as it was');
-      tell({ kind: 'repaired', network: plan.uuid, what });
-      if (troubled) tell({ kind: 'failed', network: plan.uuid, what: `${what}: another program does this over and over; it is put right more rarely now` });
+      const trouble = `${what}: another program does this over and over; it is put right more rarely now`;
+      tell({ kind: 'repaired', network: plan.uuid, part: 'bridge', what, ...(this.troubled.has(plan.uuid) ? { still: trouble } : {}) });
+      if (troubled) this.fail(plan, trouble);
+      // Nothing is heard of a bridge that stays as it is.
+      if (this.troubled.has(plan.uuid)) this.looks.soon(pace.troubledForMs());
     } catch (error) {
       log.error({ network: plan.name, bridge: plan.bridge, altered: drift.what, err: error }, 'the bridge of a network was altered and cannot be put right');
-      if (troubled) tell({ kind: 'failed', network: plan.uuid, what: `${what}: it cannot be put right: ${error instanceof Error ? error.message : String(error)}` });
+      if (troubled) this.fail(plan, `${what}: it cannot be put right: ${error instanceof Error ? error.message : String(error)}`);
       this.looks.soon(retryMs);
     }
   }

@@ -102,9 +102,7 @@ export async function openLinuxHost(options: LinuxHostOptions): Promise<Host> {
     const checksums = openChecksums(commands, join(runFolder, 'checksums'), log);
     const chosen = checksums.beside(await chooseFirewall(options.firewall ?? 'auto', commands));
     const firewall = besideNeighbours(chosen, [openFirewalld(commands), openDocker(commands, accept)]);
-    const watch = openWatch(firewall, commands, log, (plans) => {
-      for (const { uuid } of plans) events.tell({ kind: 'repaired', network: uuid, what: 'firewall rules' });
-    });
+    const watch = openWatch(firewall, commands, log, events.tell);
     const forwarding = await openForwarding(runFolder, commands, log);
     return new LinuxHost({
       commands, firewall, watch, events, checksums, dnsmasq, forwarding, sysFolder, log,

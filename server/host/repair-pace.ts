@@ -14,6 +14,8 @@ const restMs = { first: 1000, longest: 60_000 };
 export interface RepairPace {
   /** How long until it may be repaired, in milliseconds; 0: now. */
   waitMs(): number;
+  /** How long it has to stand yet until repairs are made at once again, in milliseconds; 0: they are. */
+  troubledForMs(): number;
   /** It is repaired now. Gives true if that was undone so often that the next repair waits, and the last one did not. */
   repaired(): boolean;
 }
@@ -24,11 +26,13 @@ export function openRepairPace(now: () => number = () => performance.now()): Rep
   let restUntilMs = 0;
   let nextRestMs = restMs.first;
   let troubled = false;
+  const calmAtMs = () => Math.max(restUntilMs, recent.at(-1) ?? 0) + calm.withinMs;
   return {
     waitMs: () => Math.max(0, restUntilMs - now()),
+    troubledForMs: () => (troubled ? Math.max(0, calmAtMs() - now()) : 0),
     repaired: () => {
       // One that stood for long has earned repairs at once.
-      if (now() - Math.max(restUntilMs, recent.at(-1) ?? 0) >= calm.withinMs) [recent, nextRestMs, troubled] = [[], restMs.first, false];
+      if (now() >= calmAtMs()) [recent, nextRestMs, troubled] = [[], restMs.first, false];
       recent = [...recent, now()].slice(-calm.repairs);
       if (recent.length < calm.repairs || (!troubled && now() - recent[0]! >= calm.withinMs)) return false;
       restUntilMs = now() + nextRestMs;

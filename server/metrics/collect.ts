@@ -4,7 +4,7 @@
  */
 import { EventKind, type NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
 import type { Connections, ListenerKind } from '../connections.js';
-import type { JournalFigures } from '../driver/events.js';
+import type { DriverFigures } from '../driver/local-driver.js';
 import type { Guard } from '../limits/guard.js';
 import { reading, renderMetrics, type Metric, type Sample } from './exposition.js';
 import { watchProcess } from './process-metrics.js';
@@ -15,7 +15,7 @@ export interface Sources {
   guard: Guard;
   /** The driver as nobody in particular sees it: all of it. */
   driver: NetworkDriver;
-  journal(): JournalFigures;
+  figures(): DriverFigures;
   /** Metrics that are kept elsewhere. */
   kept: readonly Metric[];
 }
@@ -26,14 +26,14 @@ const leasesMs = 5_000;
 const kinds: readonly ListenerKind[] = ['unix', 'unix-readonly', 'tcp', 'tls'];
 
 /** Gives the text of all metrics, each time anew. */
-export function openCollection({ connections, guard, driver, journal, kept }: Sources): () => Promise<string> {
+export function openCollection({ connections, guard, driver, figures, kept }: Sources): () => Promise<string> {
   const readProcess = watchProcess();
   const readLeases = remember(() => countLeases(driver), leasesMs);
   return async () => renderMetrics([
     ...await readProcess(),
     ...kept,
     ...connectionMetrics(connections, guard),
-    ...eventMetrics(journal()),
+    ...eventMetrics(figures()),
     ...await networkMetrics(driver),
     reading('gauge', 'vnetd_leases', 'Addresses that guests have, by network.', await readLeases()),
   ]);
@@ -54,11 +54,13 @@ function connectionMetrics(connections: Connections, guard: Guard): Metric[] {
   ];
 }
 
-function eventMetrics({ byKind, watchers, lag, resyncs }: JournalFigures): Metric[] {
+function eventMetrics({ byKind, watchers, lag, resyncs, repairs, degraded }: DriverFigures): Metric[] {
   const events = Object.entries(byKind).map(([kind, value]) => ({ labels: { kind: EventKind[Number(kind)] ?? kind }, value }));
   return [
     reading('counter', 'vnetd_events_total', 'What happened to networks, by kind.', events),
-    reading('counter', 'vnetd_repairs_total', 'What other programs took away or altered and stands again.', byKind[EventKind.REPAIRED] ?? 0),
+    reading('counter', 'vnetd_repairs_total', 'What of networks was gone or altered and stands again.',
+      Object.entries(repairs).map(([what, value]) => ({ labels: { what }, value }))),
+    reading('gauge', 'vnetd_networks_degraded', 'Networks that something is wrong with; vnet status says what.', degraded),
     reading('gauge', 'vnetd_event_watchers', 'Who watches events.', watchers),
     reading('gauge', 'vnetd_event_lag', 'How many events the slowest watcher is behind.', lag),
     reading('counter', 'vnetd_event_resyncs_total', 'How often a watcher was told that it missed something.', resyncs),

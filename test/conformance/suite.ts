@@ -11,6 +11,7 @@ import { describeHistory } from './history.js';
 import { describePorts } from './ports.js';
 import { describeMetadata } from './metadata.js';
 import { refused } from './refused.js';
+import { describeStatus } from './status.js';
 import { describeUpdates } from './update.js';
 
 /** A driver under test, with the way to let it go. */
@@ -53,6 +54,7 @@ export function describeConformance(title: string, open: () => Promise<Subject>)
 
     describeEvents(() => driver);
     describeHistory(() => driver);
+    describeStatus(() => driver);
 
     const define = async (xml: string): Promise<Network> => (await driver.networkDefineXml({ xml, validate: false })).network!;
     const dump = async (network: Network, inactive = false): Promise<string> => (await driver.networkDumpXml({ network, inactive })).xml;

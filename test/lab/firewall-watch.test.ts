@@ -120,6 +120,8 @@ it('listening goes on when the program that listens is killed, and what happened
   process.kill(await until('the listener', listener), 'SIGKILL');
   await runProgram('nft', ['flush', 'ruleset']);
   await until('the rules', guarded, 5000);
+  // It is said when nft has ended, a moment after the rules are there.
+  await until('the second warning', async () => warnings.length > 1, 2000);
   expect(warnings.map(({ message }) => message)).toEqual([
     'changes of the firewall cannot be heard for a moment: listening again', expect.stringContaining('another program changed'),
   ]);

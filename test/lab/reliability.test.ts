@@ -94,11 +94,18 @@ it('F11: somebody who undoes repairs over and over is told of once, and answered
     await repaired(from);
   }
   expect(came.filter(({ kind }) => kind === EventKind.FAILED).map(({ detail }) => detail)).toEqual([expect.stringMatching(/over and over/)]);
+  const degraded = { active: true, faults: [{ part: 'bridge', message: expect.stringMatching(/over and over/) }] };
+  expect(await network.status()).toMatchObject({ ...degraded, repairs: [{ part: 'bridge', count: 5 }] });
   const [from, began] = [came.length, performance.now()];
   await down();
   await repaired(from);
   expect(performance.now() - began).toBeGreaterThan(700);
   expect(came.filter(({ kind }) => kind === EventKind.FAILED)).toHaveLength(1);
+  // It is repaired, and degraded as long as nobody knows whether that lasts.
+  expect(await network.status()).toMatchObject(degraded);
+  await network.destroy();
+  await network.start();
+  expect(await network.status()).toMatchObject({ active: true, faults: [] });
 }, 60_000);
 
 it('F11: forwarding that another tool turned off is on again', async () => {

@@ -31,6 +31,9 @@ const backOffMs = { first: 1000, longest: 60_000 };
 /** So many ends in so long, in milliseconds, and a network is degraded; it is healthy again when dnsmasq has run for as long. */
 const degradedBy = { deaths: 5, withinMs: 60_000 };
 
+/** What is wrong with a network that is degraded. */
+const degradation = `dnsmasq ended ${degradedBy.deaths} times within ${degradedBy.withinMs / 1000} seconds; it is started again ever more rarely`;
+
 /** A process that is kept running. */
 interface Kept {
   plan: NetworkPlan;
@@ -60,6 +63,8 @@ export function openKeeper(start: (files: DnsmasqFiles) => Promise<void>, tell: 
 
 class ProcessKeeper implements Keeper {
   private readonly kept = new Map<string, Kept>();
+  /** The networks of which something was told to be wrong that has not been told to be over. */
+  private readonly faulty = new Set<string>();
   /** Who is looked at next, in turn. */
   private round: Kept[] = [];
   private rounds = 0;
@@ -72,6 +77,8 @@ class ProcessKeeper implements Keeper {
   async guard(plan: NetworkPlan, files: DnsmasqFiles): Promise<void> {
     const kept: Kept = { plan, files, pid: await findProcess(files), restUntilMs: 0, backOffMs: backOffMs.first, failed: false, deathsMs: [], degraded: false, starting: undefined };
     this.kept.set(plan.uuid, kept);
+    // What was wrong with the one before is not wrong with this one.
+    if (this.faulty.delete(plan.uuid)) this.tell({ kind: 'recovered', network: plan.uuid, part: 'dnsmasq', what: 'healthy again: dnsmasq was started anew' });
     this.timer ??= setInterval(() => this.look(), roundMs / turns).unref();
   }
 
@@ -109,9 +116,8 @@ class ProcessKeeper implements Keeper {
     kept.deathsMs = [...kept.deathsMs, this.now()].slice(-deaths);
     if (kept.degraded || kept.deathsMs.length < deaths || this.now() - kept.deathsMs[0]! > withinMs) return;
     kept.degraded = true;
-    const what = `degraded: dnsmasq ended ${deaths} times within ${withinMs / 1000} seconds; it is started again ever more rarely`;
-    this.log.error({ network: kept.plan.name }, `a network is ${what}`);
-    this.tell({ kind: 'failed', network: kept.plan.uuid, what });
+    this.log.error({ network: kept.plan.name }, `a network is degraded: ${degradation}`);
+    this.fail(kept, degradation);
   }
 
   /** Takes note that a process runs, and says once if it was degraded and has run for long. */
@@ -120,7 +126,13 @@ class ProcessKeeper implements Keeper {
     kept.degraded = false;
     kept.deathsMs = [];
     this.log.info({ network: kept.plan.name }, 'dnsmasq of a network has run for a minute: the network is healthy again');
-    this.tell({ kind: 'repaired', network: kept.plan.uuid, what: 'healthy again: dnsmasq stays up' });
+    this.faulty.delete(kept.plan.uuid);
+    this.tell({ kind: 'recovered', network: kept.plan.uuid, part: 'dnsmasq', what: 'healthy again: dnsmasq stays up' });
+  }
+
+  private fail({ plan }: Kept, what: string): void {
+    this.faulty.add(plan.uuid);
+    this.tell({ kind: 'failed', network: plan.uuid, part: 'dnsmasq', what });
   }
 
   /** Starts a process again, unless somebody else has done so. */
@@ -139,11 +151,12 @@ class ProcessKeeper implements Keeper {
       kept.pid = await findProcess(files);
       kept.failed = false;
       this.log.warn({ network: plan.name, pid: kept.pid }, 'dnsmasq of a network ended: started again');
-      this.tell({ kind: 'repaired', network: plan.uuid, what: 'dnsmasq' });
+      if (!kept.degraded) this.faulty.delete(plan.uuid);
+      this.tell({ kind: 'repaired', network: plan.uuid, part: 'dnsmasq', what: 'dnsmasq', ...(kept.degraded ? { still: degradation } : {}) });
     } catch (error) {
       const words = error instanceof Error ? error.message : String(error);
       this.log.error({ network: plan.name, err: error, againMs: kept.restUntilMs - this.now() }, 'dnsmasq of a network ended and cannot be started again');
-      if (!kept.failed) this.tell({ kind: 'failed', network: plan.uuid, what: `dnsmasq ended and cannot be started again: ${words}` });
+      if (!kept.failed) this.fail(kept, `dnsmasq ended and cannot be started again: ${words}`);
       kept.failed = true;
     }
   }

@@ -6,6 +6,7 @@
 import type { NetworkPlan } from '../../driver/host.js';
 import type { Log } from '../../log.js';
 import type { Commands, Tool } from '../command.js';
+import type { Tell } from '../events.js';
 import { openListening, type Listening } from '../listening.js';
 import { openLooks } from '../looks.js';
 import type { Firewall } from './firewall.js';
@@ -38,14 +39,16 @@ const restShare = 4;
 /**
  * Opens a watch. It costs nothing until a network is guarded.
  *
- * @param onRepaired is told of networks whose rules were applied again
+ * @param tell is told of networks whose rules were applied again, or could not be
  */
-export function openWatch(firewall: Firewall, commands: Commands, log: Log, onRepaired: (plans: readonly NetworkPlan[]) => void): Watch {
-  return new RuleWatch(firewall, commands, log, onRepaired);
+export function openWatch(firewall: Firewall, commands: Commands, log: Log, tell: Tell): Watch {
+  return new RuleWatch(firewall, commands, log, tell);
 }
 
 class RuleWatch implements Watch {
   private readonly guarded = new Map<string, NetworkPlan>();
+  /** The networks whose rules were told not to be applied again, which has not been told to be over. */
+  private readonly unguarded = new Set<string>();
   private readonly listening: Listening;
   /** What is heard of our rules. */
   private concerns = /^/;
@@ -59,8 +62,7 @@ class RuleWatch implements Watch {
   private closed = false;
 
   constructor(
-    private readonly firewall: Firewall, commands: Commands, private readonly log: Log,
-    private readonly onRepaired: (plans: readonly NetworkPlan[]) => void,
+    private readonly firewall: Firewall, commands: Commands, private readonly log: Log, private readonly tell: Tell,
   ) {
     this.listening = openListening({
       commands, log, what: 'changes of the firewall',
@@ -136,10 +138,35 @@ class RuleWatch implements Watch {
     const present = await this.firewall.present(plans);
     // What a network needs may have changed since the look began.
     const missing = plans.flatMap(({ uuid }, index) => (present[index]! ? [] : this.guarded.get(uuid) ?? []));
+    this.noteWhole(plans.filter((_, index) => present[index]!));
     if (missing.length === 0) return false;
-    await this.firewall.apply(missing);
+    try {
+      await this.firewall.apply(missing);
+    } catch (error) {
+      this.noteFailure(missing, error);
+      throw error;
+    }
     this.log.warn({ networks: missing.map(({ name }) => name) }, 'another program changed the firewall rules of networks: applied again');
-    this.onRepaired(missing);
+    for (const { uuid } of missing) {
+      this.unguarded.delete(uuid);
+      this.tell({ kind: 'repaired', network: uuid, part: 'firewall', what: 'firewall rules' });
+    }
     return true;
+  }
+
+  /** Says once of each network that its rules are missing. */
+  private noteFailure(plans: readonly NetworkPlan[], error: unknown): void {
+    const what = `firewall rules are missing and cannot be applied again: ${error instanceof Error ? error.message : String(error)}`;
+    for (const { uuid } of plans.filter((plan) => !this.unguarded.has(plan.uuid))) {
+      this.unguarded.add(uuid);
+      this.tell({ kind: 'failed', network: uuid, part: 'firewall', what });
+    }
+  }
+
+  /** Says once of each network whose rules were missing that they are there. */
+  private noteWhole(plans: readonly NetworkPlan[]): void {
+    for (const { uuid } of plans) {
+      if (this.unguarded.delete(uuid)) this.tell({ kind: 'recovered', network: uuid, part: 'firewall', what: 'firewall rules are in place again' });
+    }
   }
 }

@@ -31,6 +31,7 @@ describe('a hidden network', () => {
     ['networkPortDelete', (name: string) => ({ port: { network: { name, uuid: '' }, uuid: 'nonsense' } })],
     ['networkPortLookupByUuid', (_: string, uuid: string) => ({ network: { name: '', uuid }, uuid })],
     ['diagnose', (name: string) => ({ network: { name, uuid: '' } })],
+    ['getStatus', (name: string) => ({ network: { name, uuid: '' } })],
     ['watchNetworkEvents', (name: string) => ({ network: { name, uuid: '' } })],
     ['watchNetworkEvents', (_: string, uuid: string) => ({ network: { name: '', uuid } })],
   ])('is to %s what a network is that nobody has', async (key, requestAbout) => {

@@ -29,7 +29,7 @@ describe('the answers', () => {
   beforeAll(async () => void await runVnet(['__complete', '--', 'start', ''], { driver }));
 
   it.each([
-    ['st', ['start', 'stop']],
+    ['st', ['start', 'stop', 'status']],
     ['net-d', ['net-define', 'net-destroy', 'net-dumpxml', 'net-desc', 'net-dhcp-leases']],
     ['start ', ['lab']],
     ['start lab ', ['lab']],

@@ -3,11 +3,12 @@ import { afterEach, expect, it } from 'vitest';
 import { openHostDriver } from '../../../server/driver/host-driver.js';
 import type { Host, HostEvent, NetworkPlan } from '../../../server/driver/host.js';
 import { createIdleHost } from '../../../server/driver/idle-host.js';
+import type { LocalNetworkDriver } from '../../../server/driver/local-driver.js';
 import { createMemoryStore } from '../../../server/driver/memory-store.js';
 import type { Store } from '../../../server/driver/store.js';
 import { silentLog } from '../../../server/log.js';
 import { ErrorCode, NetworkError } from '../../../shared/errors.js';
-import { EventKind, LeaseType, type NetworkDriver } from '../../../shared/gen/vnet/v1/network_driver.js';
+import { EventKind, LeaseType } from '../../../shared/gen/vnet/v1/network_driver.js';
 import { until } from '../../processes.js';
 
 const uuid = 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a00a';
@@ -17,7 +18,7 @@ const lease = { expiry: 0, family: 'ipv4' as const, mac: '52:54:00:00:00:01', ad
 
 /** A driver on a host where things happen as a test says. */
 interface Scene {
-  driver: NetworkDriver;
+  driver: LocalNetworkDriver;
   store: Store;
   calls: string[];
   /** Whether the bridge stands. */
@@ -78,16 +79,55 @@ it('what the host tells of a network that is up is told, of others not', async (
   const scene = await running();
   scene.happen({ kind: 'lease', network: 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a00f', change: 'added', lease });
   for (const change of ['added', 'renewed', 'expired', 'released'] as const) scene.happen({ kind: 'lease', network: uuid, change, lease });
-  scene.happen({ kind: 'repaired', network: uuid, what: 'dnsmasq' });
-  scene.happen({ kind: 'failed', network: uuid, what: 'x' });
+  scene.happen({ kind: 'repaired', network: uuid, part: 'dnsmasq', what: 'dnsmasq' });
+  scene.happen({ kind: 'failed', network: uuid, part: 'dnsmasq', what: 'x' });
   await told(scene, 6);
   await scene.driver.networkDestroy({ network });
-  scene.happen({ kind: 'repaired', network: uuid, what: 'dnsmasq' });
+  scene.happen({ kind: 'repaired', network: uuid, part: 'dnsmasq', what: 'dnsmasq' });
   await scene.driver.networkUndefine({ network });
   await told(scene, 8);
   expect(scene.told).toEqual([
     ...['ADDED', 'RENEWED', 'EXPIRED', 'RELEASED'].map((change) => `LEASE_${change} 10.7.0.9/24 IPV4 virbr7`), 'REPAIRED dnsmasq', 'FAILED x', 'STOPPED', 'UNDEFINED',
   ]);
+});
+
+it('what the host tells makes a network degraded and healthy, and repairs are counted', async () => {
+  const scene = await running();
+  const status = async () => (await scene.driver.getStatus({ network })).networks[0]!;
+  const words = async () => (await status()).faults.map(({ part, message }) => `${part}: ${message}`);
+  const happen = async (event: Pick<HostEvent & { kind: 'repaired' }, 'part' | 'what'> & { kind: 'repaired' | 'failed' | 'recovered'; still?: string }) => {
+    const before = scene.told.length;
+    scene.happen({ network: uuid, ...event });
+    await told(scene, before + 1);
+  };
+  expect(await status()).toEqual({ network, active: true, faults: [], repairs: [] });
+  const before = Date.now();
+  await happen({ kind: 'failed', part: 'dnsmasq', what: 'it ends' });
+  const { sinceMs } = (await status()).faults[0]!;
+  expect(sinceMs).toBeGreaterThanOrEqual(before);
+  expect(scene.driver.figures()).toMatchObject({ degraded: 1, repairs: { bridge: 0, dnsmasq: 0 } });
+  await happen({ kind: 'failed', part: 'bridge', what: 'it is down' });
+  // A part has one fault, since it was the first time.
+  await happen({ kind: 'repaired', part: 'dnsmasq', what: 'dnsmasq', still: 'it ends often' });
+  expect(await words()).toEqual(['dnsmasq: it ends often', 'bridge: it is down']);
+  expect((await status()).faults[0]!.sinceMs).toBe(sinceMs);
+  await happen({ kind: 'repaired', part: 'bridge', what: 'MTU 1300' });
+  await happen({ kind: 'repaired', part: 'dnsmasq', what: 'dnsmasq', still: 'it ends often' });
+  expect(await words()).toEqual(['dnsmasq: it ends often']);
+  await happen({ kind: 'recovered', part: 'dnsmasq', what: 'healthy again' });
+  expect(await status()).toMatchObject({ faults: [], repairs: [{ part: 'dnsmasq', what: 'dnsmasq', count: 2 }, { part: 'bridge', what: 'MTU 1300', count: 1 }] });
+  expect(scene.driver.figures()).toMatchObject({ degraded: 0, repairs: { bridge: 1, dnsmasq: 2, firewall: 0, forwarding: 0 } });
+  expect(scene.told).toEqual(['FAILED it ends', 'FAILED it is down', 'REPAIRED dnsmasq', 'REPAIRED MTU 1300', 'REPAIRED dnsmasq', 'REPAIRED healthy again']);
+  for (let n = 0; n < 12; n += 1) await happen({ kind: 'repaired', part: 'bridge', what: `MTU ${n}` });
+  expect((await status()).repairs.map(({ what }) => what)).toEqual([11, 10, 9, 8, 7, 6, 5, 4, 3, 2].map((n) => `MTU ${n}`));
+});
+
+it('a network that is stopped has nothing wrong with it, and keeps what was repaired', async () => {
+  const scene = await running();
+  scene.happen({ kind: 'repaired', network: uuid, part: 'firewall', what: 'firewall rules', still: 'often' });
+  await told(scene, 1);
+  await scene.driver.networkDestroy({ network });
+  expect((await scene.driver.getStatus({ network })).networks).toMatchObject([{ active: false, faults: [], repairs: [{ part: 'firewall', count: 1 }] }]);
 });
 
 it('a network whose bridge is gone is brought up again, once, and is recorded as half-done meanwhile', async () => {
@@ -98,7 +138,7 @@ it('a network whose bridge is gone is brought up again, once, and is recorded as
   scene.store.saveLive = async (record) => { states.push(record.state); await saveLive(record); };
   for (let i = 0; i < 2; i += 1) scene.happen({ kind: 'bridge-lost', network: uuid });
   await told(scene, 1);
-  scene.happen({ kind: 'repaired', network: uuid, what: 'the last' });
+  scene.happen({ kind: 'repaired', network: uuid, part: 'bridge', what: 'the last' });
   await told(scene, 2);
   expect({ calls: scene.calls, told: scene.told, states }).toEqual({ calls: ['down', 'up'], told: ['REPAIRED bridge virbr7', 'REPAIRED the last'], states: ['starting', 'running'] });
 });
@@ -112,8 +152,11 @@ it('one that cannot be brought up again is stopped, and can be started when it i
   expect(scene.told).toEqual(['FAILED bridge virbr7 is gone and cannot be made again: File exists', 'STOPPED']);
   expect((await scene.driver.networkIsActive({ network })).active).toBe(false);
   expect((await scene.store.load()).live).toEqual([]);
+  const status = async () => (await scene.driver.getStatus({ network: undefined })).networks.find((one) => one.network!.uuid === uuid);
+  expect(await status()).toMatchObject({ active: false, faults: [{ part: 'bridge', message: 'bridge virbr7 is gone and cannot be made again: File exists' }], repairs: [] });
   scene.broken = undefined;
   await scene.driver.networkCreate({ network });
+  expect(await status()).toMatchObject({ active: true, faults: [] });
 });
 
 it('a network that is stopped at the same time is not brought up again', async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Host } from '../../../server/driver/host.js';
 import { Journal } from '../../../server/driver/events.js';
+import { noRepairs } from '../../../server/driver/health.js';
 import { createIdleHost } from '../../../server/driver/idle-host.js';
 import { LocalNetworkDriver } from '../../../server/driver/local-driver.js';
 import { createMemoryStore } from '../../../server/driver/memory-store.js';
@@ -26,7 +27,7 @@ function build(parts: { host?: Partial<Host>; store?: Partial<Store> } = {}): { 
     ...parts.host,
   };
   const store: Store = { ...memory, ...parts.store };
-  return { driver: new LocalNetworkDriver('test', { register: new Register(), host, store, journal: new Journal(), log: silentLog }), store: memory, up };
+  return { driver: new LocalNetworkDriver('test', { register: new Register(), host, store, journal: new Journal(), repairs: noRepairs(), log: silentLog }), store: memory, up };
 }
 
 describe('a start that fails', () => {

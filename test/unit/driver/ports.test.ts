@@ -1,6 +1,7 @@
 /** Ports when the host or the store fails, when the daemon starts anew, and when a bridge is lost. */
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Journal } from '../../../server/driver/events.js';
+import { noRepairs } from '../../../server/driver/health.js';
 import type { Host, PortPlan } from '../../../server/driver/host.js';
 import { createIdleHost } from '../../../server/driver/idle-host.js';
 import type { Estate } from '../../../server/driver/lifecycle.js';
@@ -91,7 +92,7 @@ async function startDaemon(store: Store = memory): Promise<{ driver: LocalNetwor
   journal.record = (kind, _, { port, detail = '' } = {}) => {
     if (!comings.includes(kind)) events.push([EventKind[kind]!, port?.uuid, detail]);
   };
-  const estate: Estate = { register: new Register(), host: machine.host, store, journal, log: silentLog };
+  const estate: Estate = { register: new Register(), host: machine.host, store, journal, repairs: noRepairs(), log: silentLog };
   await recover(estate);
   return { driver: new LocalNetworkDriver('host', estate), estate };
 }

@@ -6,6 +6,7 @@ import { createIdleHost } from '../../../server/driver/idle-host.js';
 import { createMemoryStore } from '../../../server/driver/memory-store.js';
 import type { LiveRecord, Store } from '../../../server/driver/store.js';
 import type { Log } from '../../../server/log.js';
+import { EventKind } from '../../../shared/gen/vnet/v1/network_driver.js';
 
 const uuid = 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a00a';
 const xml = `<network>
@@ -65,7 +66,34 @@ describe('a daemon that starts', () => {
     const host = watchedHost({ ...whole, dnsmasq: false });
     const driver = await openHostDriver(host, store, log);
     expect(host.calls).toEqual(['refresh lab']);
+    const { networks } = await driver.getStatus({ network: { name: 'lab', uuid: '' } });
+    expect(networks).toMatchObject([{ active: true, faults: [], repairs: [{ part: 'dnsmasq', what: 'dnsmasq', count: 1 }] }]);
+    expect(driver.figures()).toMatchObject({ repairs: { dnsmasq: 1, firewall: 0 }, byKind: { [EventKind.REPAIRED]: 1 } });
     expect((await driver.networkIsPersistent({ network: { name: 'lab', uuid: '' } })).persistent).toBe(false);
+  });
+
+  it('says of a network that it cannot repair what is missing, and why', async () => {
+    await usedStore();
+    await store.saveLive(record('running'));
+    const host = { ...watchedHost({ ...whole, firewall: false }), refresh: async () => { throw new Error('nft: no'); } };
+    const driver = await openHostDriver(host, store, log);
+    const { networks } = await driver.getStatus({ network: { name: 'lab', uuid: '' } });
+    expect(networks).toMatchObject([{ active: true, repairs: [], faults: [{ part: 'firewall', message: expect.stringMatching(/^firewall rules missing when vnetd started.*nft: no/) }] }]);
+  });
+
+  it('says of a network that it cannot be started with the host, until it is started', async () => {
+    await usedStore();
+    await store.saveDefinition('lab', xml);
+    await store.setAutostart('lab', true);
+    let broken = true;
+    const host: Host = { ...watchedHost(whole), bringUp: async () => { if (broken) throw new Error('no bridge'); } };
+    const driver = await openHostDriver(host, store, log);
+    const network = { name: 'lab', uuid: '' };
+    expect((await driver.getStatus({ network })).networks).toMatchObject([{ active: false, faults: [{ part: 'start', message: 'it could not be started with the host: no bridge' }] }]);
+    expect(driver.figures().degraded).toBe(1);
+    broken = false;
+    await driver.networkCreate({ network });
+    expect((await driver.getStatus({ network })).networks).toMatchObject([{ active: true, faults: [] }]);
   });
 
   it.each([

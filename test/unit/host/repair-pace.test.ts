@@ -20,7 +20,11 @@ it('F11: what stood for a minute is repaired at once again, and trouble is told 
   let nowMs = 0;
   const pace = openRepairPace(() => nowMs);
   for (let i = 0; i < 5; i += 1) pace.repaired();
-  nowMs += pace.waitMs() + 60_000;
+  expect(pace.troubledForMs()).toBe(61_000);
+  nowMs += pace.waitMs() + 59_000;
+  expect(pace.troubledForMs()).toBe(1000);
+  nowMs += 1000;
+  expect(pace.troubledForMs()).toBe(0);
   expect([1, 2, 3, 4, 5].map(() => pace.repaired())).toEqual([false, false, false, false, true]);
 });
 

@@ -92,9 +92,12 @@ describe('the history in files', () => {
     await writeFile(etc('a.xml'), later);
     await writeFile(join(root, 'run/networks', `${uuid}.json`), '{"version": 2}');
     const store = await open();
-    const { saved, live, problems } = await store.load();
+    const { saved, live } = await store.load();
     expect([saved, live]).toEqual([[], []]);
-    expect(problems.join('\n')).toMatch(/a\.xml: its format is version 2, of a later vnetd.*\n.*json: its format is version 2/);
+    expect(await store.damaged()).toEqual([
+      { path: etc('a.xml'), network: 'a', why: expect.stringContaining('its format is version 2, of a later vnetd'), advice: expect.stringContaining('run the later vnetd again') },
+      { path: join(root, 'run/networks', `${uuid}.json`), why: expect.stringContaining('its format is version 2'), advice: expect.stringContaining('run the later vnetd again') },
+    ]);
     const changes = [
       () => store.saveDefinition('a', '<mine/>\n', version(1)), () => store.removeDefinition('a', uuid), () => store.removeLive(uuid),
       () => store.saveLive({ uuid, name: 'a', bridge: '', state: 'starting', xml: '' }),

@@ -15,7 +15,7 @@ const live: LiveRecord = { uuid: 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a001', name: '
 
 describe('the file store', () => {
   it('is fresh once', async () => {
-    expect(await (await open()).load()).toEqual({ fresh: true, autostarted: false, saved: [], live: [], ports: [], problems: [] });
+    expect(await (await open()).load()).toEqual({ fresh: true, autostarted: false, saved: [], live: [], ports: [] });
     expect((await (await open()).load()).fresh).toBe(false);
   });
 
@@ -25,11 +25,12 @@ describe('the file store', () => {
     await store.setAutostart('a b "c"', true);
     await store.saveLive(live);
     await store.markAutostarted();
-    const { saved, live: records, autostarted, problems } = await (await open()).load();
+    const again = await open();
+    const { saved, live: records, autostarted } = await again.load();
     expect(saved).toEqual([{ name: 'a b "c"', xml: '<network/>\n', autostart: true }]);
     expect(records).toEqual([live]);
     expect(autostarted).toBe(true);
-    expect(problems).toEqual([]);
+    expect(await again.damaged()).toEqual([]);
     expect(await readlink(join(root, 'etc/networks/autostart/a b "c".xml'))).toBe('../a b "c".xml');
     expect((await stat(join(root, 'etc/networks/a b "c".xml'))).mode & 0o777).toBe(0o600);
   });
@@ -97,12 +98,84 @@ describe('the file store', () => {
     await symlink('/etc/passwd', join(root, 'etc/networks/link.xml'));
     await writeFile(join(root, 'run/networks/half.json'), '{"version":1,');
     await writeFile(join(root, 'run/networks/new.json'), JSON.stringify({ ...live, version: 99 }));
-    const { saved, live: records, problems } = await store.load();
+    const { saved, live: records } = await store.load();
     expect(saved.map(({ name }) => name)).toEqual(['good']);
     expect(records).toEqual([]);
-    expect(problems).toHaveLength(3);
-    expect(problems.join('\n')).toMatch(/link\.xml: it is no regular file/);
-    expect(problems.join('\n')).toMatch(/new\.json: its format is version 99, of a later vnetd/);
+    expect((await store.damaged()).map(({ path, network, why }) => [path.slice(root.length), network, why])).toEqual([
+      ['/etc/networks/link.xml', 'link', 'it is no regular file'],
+      ['/run/networks/half.json', undefined, expect.stringMatching(/JSON/)],
+      ['/run/networks/new.json', undefined, expect.stringMatching(/^its format is version 99, of a later vnetd/)],
+    ]);
+  });
+
+  describe('a damaged definition', () => {
+    const etc = (name: string) => join(root, 'etc/networks', name);
+    const version = { uuid: live.uuid, stamp: { revision: 1, timeMs: 1, cause: 'define' } };
+    const damage = async () => {
+      await open();
+      await writeFile(etc('a.xml'), '<network><na');
+      await symlink('../a.xml', etc('autostart/a.xml'));
+      const store = await open();
+      expect((await store.load()).saved).toMatchObject([{ name: 'a', autostart: true }]);
+      store.reject('a', 'it ends too soon');
+      return store;
+    };
+
+    it('is kept beside the one that takes its place, and is not reported any more', async () => {
+      const store = await damage();
+      await writeFile(etc('a.xml.damaged-1'), 'older');
+      expect(await store.damaged()).toEqual([{ path: etc('a.xml'), network: 'a', why: 'it ends too soon', advice: expect.stringContaining('kept beside') }]);
+      expect(await store.saveDefinition('a', '<new/>', version)).toBe(etc('a.xml.damaged-2'));
+      expect(await readFile(etc('a.xml.damaged-2'), 'utf8')).toBe('<network><na');
+      expect(await readFile(etc('a.xml.damaged-1'), 'utf8')).toBe('older');
+      expect(await store.damaged()).toEqual([]);
+      expect(await store.saveDefinition('a', '<newer/>', version)).toBeUndefined();
+      // The new network has no mark; on the next start, what was kept is no definition.
+      expect((await (await open()).load()).saved).toMatchObject([{ name: 'a', xml: '<newer/>', autostart: false }]);
+      expect((await readdir(etc(''))).filter((name) => name.startsWith('a.xml'))).toEqual(['a.xml', 'a.xml.damaged-1', 'a.xml.damaged-2']);
+    });
+
+    it('stays where it is, with its mark, whichever step of the change fails', async () => {
+      const global = globalThis as { [watcherKey]?: Watcher };
+      for (let failing = 1; ; failing += 1) {
+        const store = await damage();
+        let steps = 0;
+        global[watcherKey] = () => { if ((steps += 1) === failing) throw new Error('no space'); };
+        const saved = await store.saveDefinition('a', '<new/>', version).then(() => true, () => false).finally(() => { delete global[watcherKey]; });
+        if (saved) {
+          expect(failing).toBeGreaterThan(5);
+          break;
+        }
+        expect((await readdir(etc(''))).sort()).toEqual(['a.xml', 'autostart']);
+        expect(await readFile(etc('a.xml'), 'utf8')).toBe('<network><na');
+        expect(await readlink(etc('autostart/a.xml'))).toBe('../a.xml');
+        expect(await store.damaged()).toHaveLength(1);
+        await rm(join(root, 'etc'), { recursive: true });
+      }
+    });
+
+    it('is not lost if the daemon is killed at whichever step of the change', async () => {
+      const global = globalThis as { [watcherKey]?: Watcher };
+      for (let last = 1, over = false; !over; last += 1) {
+        const store = await damage();
+        let steps = 0;
+        // What comes after the kill, the way back too, is not done.
+        global[watcherKey] = () => { if ((steps += 1) >= last) throw new Error('killed'); };
+        over = await store.saveDefinition('a', '<new/>', version).then(() => true, () => false).finally(() => { delete global[watcherKey]; });
+        const texts = await Promise.all((await readdir(etc(''))).filter((name) => name.startsWith('a.xml')).map((name) => readFile(etc(name), 'utf8')));
+        expect(texts).toContain('<network><na');
+        if (!texts.some((text) => text.includes('<new/>'))) expect(await readFile(etc('a.xml'), 'utf8')).toBe('<network><na');
+        await rm(join(root, 'etc'), { recursive: true });
+      }
+    });
+
+    it('that somebody took away is not reported, and nothing is kept of it', async () => {
+      const store = await damage();
+      await rm(etc('a.xml'));
+      expect(await store.damaged()).toEqual([]);
+      expect(await store.saveDefinition('a', '<new/>', version)).toBeUndefined();
+      expect(await store.damaged()).toEqual([]);
+    });
   });
 
   it.each(['..', '.', '', 'a/b', '../../etc/passwd', 'a\nb', 'a\0b', 'x'.repeat(201)])('refuses the name %j', async (name) => {
@@ -115,7 +188,7 @@ describe('after a power loss', () => {
   afterEach(() => { delete (globalThis as { [watcherKey]?: Watcher })[watcherKey]; });
 
   /** The steps of something, as the verb and the file below the root. */
-  async function stepsOf(work: () => Promise<void>): Promise<string[]> {
+  async function stepsOf(work: () => Promise<unknown>): Promise<string[]> {
     const steps: string[] = [];
     (globalThis as { [watcherKey]?: Watcher })[watcherKey] = (step) => void steps.push(step.replace(`${root}/`, ''));
     await work();
@@ -135,10 +208,11 @@ describe('after a power loss', () => {
     for (const name of ['a', 'b']) await store.saveDefinition(name, '<network/>', { uuid: live.uuid, stamp: { revision: 1, timeMs: 1, cause: 'define' } });
     await store.saveLive(live);
     await writeFile(join(root, `run/networks/${live.uuid}.json`), '{ "version": 1, "uu');
-    const { saved, live: records, problems } = await (await open()).load();
+    const again = await open();
+    const { saved, live: records } = await again.load();
     expect(saved.map(({ name }) => name)).toEqual(['a', 'b']);
     expect(records).toEqual([]);
-    expect(problems).toHaveLength(1);
+    expect(await again.damaged()).toHaveLength(1);
   });
 });
 
@@ -151,7 +225,8 @@ it('F30: sixteen thousand definitions are read, one in ten damaged, each of whic
     else writeFileSync(file, `<network><name>n${n}</name></network>`);
   }
   const began = performance.now();
-  const { saved, problems } = await (await open()).load();
-  expect([saved.length, problems.length]).toEqual([count * 0.9, count * 0.1]);
+  const store = await open();
+  const { saved } = await store.load();
+  expect([saved.length, (await store.damaged()).length]).toEqual([count * 0.9, count * 0.1]);
   expect(performance.now() - began).toBeLessThan(10_000);
 }, 60_000);

@@ -339,7 +339,7 @@ export enum EventKind {
   LEASE_RELEASED = 15,
   /**
    * REPAIRED - Something of a network that was gone or altered on the host is in place
-   * again; `detail` says what.
+   * again, or what failed works again; `detail` says what.
    */
   REPAIRED = 16,
   /**
@@ -1298,6 +1298,95 @@ export interface Finding {
   /** What was found, in a sentence. */
   message: string;
   /** What to do about it, with a command where there is one; empty if nothing. */
+  advice: string;
+}
+
+/** Asks how networks are. */
+export interface GetStatusRequest {
+  /** Which network; if not set: all of them, and all files. */
+  network: Network | undefined;
+}
+
+/** How networks are. */
+export interface GetStatusResponse {
+  /** Ordered by name. */
+  networks: NetworkStatus[];
+  /**
+   * Files that could not be used when the daemon started and have not been
+   * replaced since, ordered by path.
+   */
+  damagedFiles: DamagedFile[];
+}
+
+/** How one network is. */
+export interface NetworkStatus {
+  /** Which network. */
+  network:
+    | Network
+    | undefined;
+  /** It stands on the host. */
+  active: boolean;
+  /**
+   * What is wrong with it now, the oldest first. None: it is healthy, else it
+   * is degraded. An inactive network has one if it should be active: it could
+   * not be started with the host, or its bridge was lost.
+   */
+  faults: NetworkFault[];
+  /**
+   * What was repaired of it since the daemon started, the last first: of each
+   * thing one entry, of at most 10 things.
+   */
+  repairs: NetworkRepair[];
+}
+
+/** Something that is wrong with a network. */
+export interface NetworkFault {
+  /**
+   * Which part of it, always the same words: those of NetworkRepair, and
+   * `start` if it could not be started.
+   */
+  part: string;
+  /** What is wrong, in a sentence. */
+  message: string;
+  /** Since when, in milliseconds since 1970-01-01 UTC. */
+  sinceMs: number;
+}
+
+/**
+ * Something of a network that was gone or altered on the host and was put
+ * right.
+ */
+export interface NetworkRepair {
+  /**
+   * Which part of it, always the same words: `bridge`, `dnsmasq`, `firewall`
+   * or `forwarding`.
+   */
+  part: string;
+  /** What was put right. */
+  what: string;
+  /** When it was for the last time, in milliseconds since 1970-01-01 UTC. */
+  timeMs: number;
+  /** How often it was. */
+  count: number;
+}
+
+/**
+ * A file of the daemon that could not be used. It is left as it is. A saved
+ * definition that is damaged is kept beside the one that takes its place, as
+ * NAME.xml.damaged-1, NAME.xml.damaged-2, ...; one that a later vnetd wrote is
+ * not replaced.
+ */
+export interface DamagedFile {
+  /** Where it is on the daemon's host. */
+  path: string;
+  /**
+   * The name of the network whose saved definition it should be; empty if it
+   * should be something else.
+   */
+  network: string;
+  /** Why it cannot be used, in a sentence. */
+  message: string;
+  /** What to do about it; empty if nothing. */
   advice: string;
 }
 
@@ -11196,6 +11285,822 @@ export const Finding: MessageFns<Finding> = {
   },
 };
 
+function createBaseGetStatusRequest(): GetStatusRequest {
+  return { network: undefined };
+}
+
+export const GetStatusRequest: MessageFns<GetStatusRequest> = {
+  encode(message: GetStatusRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatusRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatusRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<GetStatusRequest, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<GetStatusRequest | GetStatusRequest[]> | Iterable<GetStatusRequest | GetStatusRequest[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [GetStatusRequest.encode(p).finish()];
+        }
+      } else {
+        yield* [GetStatusRequest.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, GetStatusRequest>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<GetStatusRequest> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [GetStatusRequest.decode(p)];
+        }
+      } else {
+        yield* [GetStatusRequest.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): GetStatusRequest {
+    return { network: isSet(object.network) ? Network.fromJSON(object.network) : undefined };
+  },
+
+  toJSON(message: GetStatusRequest): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetStatusRequest>, I>>(base?: I): GetStatusRequest {
+    return GetStatusRequest.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetStatusRequest>, I>>(object: I): GetStatusRequest {
+    const message = createBaseGetStatusRequest();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetStatusResponse(): GetStatusResponse {
+  return { networks: [], damagedFiles: [] };
+}
+
+export const GetStatusResponse: MessageFns<GetStatusResponse> = {
+  encode(message: GetStatusResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.networks) {
+      NetworkStatus.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.damagedFiles) {
+      DamagedFile.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetStatusResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetStatusResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.networks.push(NetworkStatus.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.damagedFiles.push(DamagedFile.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<GetStatusResponse, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<GetStatusResponse | GetStatusResponse[]> | Iterable<GetStatusResponse | GetStatusResponse[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [GetStatusResponse.encode(p).finish()];
+        }
+      } else {
+        yield* [GetStatusResponse.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, GetStatusResponse>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<GetStatusResponse> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [GetStatusResponse.decode(p)];
+        }
+      } else {
+        yield* [GetStatusResponse.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): GetStatusResponse {
+    return {
+      networks: globalThis.Array.isArray(object?.networks)
+        ? object.networks.map((e: any) => NetworkStatus.fromJSON(e))
+        : [],
+      damagedFiles: globalThis.Array.isArray(object?.damagedFiles)
+        ? object.damagedFiles.map((e: any) => DamagedFile.fromJSON(e))
+        : globalThis.Array.isArray(object?.damaged_files)
+        ? object.damaged_files.map((e: any) => DamagedFile.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: GetStatusResponse): unknown {
+    const obj: any = {};
+    if (message.networks?.length) {
+      obj.networks = message.networks.map((e) => NetworkStatus.toJSON(e));
+    }
+    if (message.damagedFiles?.length) {
+      obj.damagedFiles = message.damagedFiles.map((e) => DamagedFile.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<GetStatusResponse>, I>>(base?: I): GetStatusResponse {
+    return GetStatusResponse.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<GetStatusResponse>, I>>(object: I): GetStatusResponse {
+    const message = createBaseGetStatusResponse();
+    message.networks = object.networks?.map((e) => NetworkStatus.fromPartial(e)) || [];
+    message.damagedFiles = object.damagedFiles?.map((e) => DamagedFile.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNetworkStatus(): NetworkStatus {
+  return { network: undefined, active: false, faults: [], repairs: [] };
+}
+
+export const NetworkStatus: MessageFns<NetworkStatus> = {
+  encode(message: NetworkStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.network !== undefined) {
+      Network.encode(message.network, writer.uint32(10).fork()).join();
+    }
+    if (message.active !== false) {
+      writer.uint32(16).bool(message.active);
+    }
+    for (const v of message.faults) {
+      NetworkFault.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.repairs) {
+      NetworkRepair.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.network = Network.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.active = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.faults.push(NetworkFault.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.repairs.push(NetworkRepair.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkStatus, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<NetworkStatus | NetworkStatus[]> | Iterable<NetworkStatus | NetworkStatus[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkStatus.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkStatus.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkStatus>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkStatus> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkStatus.decode(p)];
+        }
+      } else {
+        yield* [NetworkStatus.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkStatus {
+    return {
+      network: isSet(object.network) ? Network.fromJSON(object.network) : undefined,
+      active: isSet(object.active) ? globalThis.Boolean(object.active) : false,
+      faults: globalThis.Array.isArray(object?.faults) ? object.faults.map((e: any) => NetworkFault.fromJSON(e)) : [],
+      repairs: globalThis.Array.isArray(object?.repairs)
+        ? object.repairs.map((e: any) => NetworkRepair.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: NetworkStatus): unknown {
+    const obj: any = {};
+    if (message.network !== undefined) {
+      obj.network = Network.toJSON(message.network);
+    }
+    if (message.active !== false) {
+      obj.active = message.active;
+    }
+    if (message.faults?.length) {
+      obj.faults = message.faults.map((e) => NetworkFault.toJSON(e));
+    }
+    if (message.repairs?.length) {
+      obj.repairs = message.repairs.map((e) => NetworkRepair.toJSON(e));
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkStatus>, I>>(base?: I): NetworkStatus {
+    return NetworkStatus.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkStatus>, I>>(object: I): NetworkStatus {
+    const message = createBaseNetworkStatus();
+    message.network = (object.network !== undefined && object.network !== null)
+      ? Network.fromPartial(object.network)
+      : undefined;
+    message.active = object.active ?? false;
+    message.faults = object.faults?.map((e) => NetworkFault.fromPartial(e)) || [];
+    message.repairs = object.repairs?.map((e) => NetworkRepair.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseNetworkFault(): NetworkFault {
+  return { part: "", message: "", sinceMs: 0 };
+}
+
+export const NetworkFault: MessageFns<NetworkFault> = {
+  encode(message: NetworkFault, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.part !== "") {
+      writer.uint32(10).string(message.part);
+    }
+    if (message.message !== "") {
+      writer.uint32(18).string(message.message);
+    }
+    if (message.sinceMs !== 0) {
+      writer.uint32(24).int64(message.sinceMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkFault {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkFault();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.sinceMs = longToNumber(reader.int64());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkFault, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<NetworkFault | NetworkFault[]> | Iterable<NetworkFault | NetworkFault[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkFault.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkFault.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkFault>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkFault> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkFault.decode(p)];
+        }
+      } else {
+        yield* [NetworkFault.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkFault {
+    return {
+      part: isSet(object.part) ? globalThis.String(object.part) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      sinceMs: isSet(object.sinceMs)
+        ? globalThis.Number(object.sinceMs)
+        : isSet(object.since_ms)
+        ? globalThis.Number(object.since_ms)
+        : 0,
+    };
+  },
+
+  toJSON(message: NetworkFault): unknown {
+    const obj: any = {};
+    if (message.part !== "") {
+      obj.part = message.part;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.sinceMs !== 0) {
+      obj.sinceMs = Math.round(message.sinceMs);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkFault>, I>>(base?: I): NetworkFault {
+    return NetworkFault.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkFault>, I>>(object: I): NetworkFault {
+    const message = createBaseNetworkFault();
+    message.part = object.part ?? "";
+    message.message = object.message ?? "";
+    message.sinceMs = object.sinceMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseNetworkRepair(): NetworkRepair {
+  return { part: "", what: "", timeMs: 0, count: 0 };
+}
+
+export const NetworkRepair: MessageFns<NetworkRepair> = {
+  encode(message: NetworkRepair, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.part !== "") {
+      writer.uint32(10).string(message.part);
+    }
+    if (message.what !== "") {
+      writer.uint32(18).string(message.what);
+    }
+    if (message.timeMs !== 0) {
+      writer.uint32(24).int64(message.timeMs);
+    }
+    if (message.count !== 0) {
+      writer.uint32(32).uint32(message.count);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NetworkRepair {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNetworkRepair();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.part = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.what = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.timeMs = longToNumber(reader.int64());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.count = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<NetworkRepair, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<NetworkRepair | NetworkRepair[]> | Iterable<NetworkRepair | NetworkRepair[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkRepair.encode(p).finish()];
+        }
+      } else {
+        yield* [NetworkRepair.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, NetworkRepair>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<NetworkRepair> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [NetworkRepair.decode(p)];
+        }
+      } else {
+        yield* [NetworkRepair.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): NetworkRepair {
+    return {
+      part: isSet(object.part) ? globalThis.String(object.part) : "",
+      what: isSet(object.what) ? globalThis.String(object.what) : "",
+      timeMs: isSet(object.timeMs)
+        ? globalThis.Number(object.timeMs)
+        : isSet(object.time_ms)
+        ? globalThis.Number(object.time_ms)
+        : 0,
+      count: isSet(object.count) ? globalThis.Number(object.count) : 0,
+    };
+  },
+
+  toJSON(message: NetworkRepair): unknown {
+    const obj: any = {};
+    if (message.part !== "") {
+      obj.part = message.part;
+    }
+    if (message.what !== "") {
+      obj.what = message.what;
+    }
+    if (message.timeMs !== 0) {
+      obj.timeMs = Math.round(message.timeMs);
+    }
+    if (message.count !== 0) {
+      obj.count = Math.round(message.count);
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<NetworkRepair>, I>>(base?: I): NetworkRepair {
+    return NetworkRepair.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<NetworkRepair>, I>>(object: I): NetworkRepair {
+    const message = createBaseNetworkRepair();
+    message.part = object.part ?? "";
+    message.what = object.what ?? "";
+    message.timeMs = object.timeMs ?? 0;
+    message.count = object.count ?? 0;
+    return message;
+  },
+};
+
+function createBaseDamagedFile(): DamagedFile {
+  return { path: "", network: "", message: "", advice: "" };
+}
+
+export const DamagedFile: MessageFns<DamagedFile> = {
+  encode(message: DamagedFile, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.network !== "") {
+      writer.uint32(18).string(message.network);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    if (message.advice !== "") {
+      writer.uint32(34).string(message.advice);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DamagedFile {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDamagedFile();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.network = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.advice = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  // encodeTransform encodes a source of message objects.
+  // Transform<DamagedFile, Uint8Array>
+  async *encodeTransform(
+    source: AsyncIterable<DamagedFile | DamagedFile[]> | Iterable<DamagedFile | DamagedFile[]>,
+  ): AsyncIterable<Uint8Array> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [DamagedFile.encode(p).finish()];
+        }
+      } else {
+        yield* [DamagedFile.encode(pkt as any).finish()];
+      }
+    }
+  },
+
+  // decodeTransform decodes a source of encoded messages.
+  // Transform<Uint8Array, DamagedFile>
+  async *decodeTransform(
+    source: AsyncIterable<Uint8Array | Uint8Array[]> | Iterable<Uint8Array | Uint8Array[]>,
+  ): AsyncIterable<DamagedFile> {
+    for await (const pkt of source) {
+      if (globalThis.Array.isArray(pkt)) {
+        for (const p of (pkt as any)) {
+          yield* [DamagedFile.decode(p)];
+        }
+      } else {
+        yield* [DamagedFile.decode(pkt as any)];
+      }
+    }
+  },
+
+  fromJSON(object: any): DamagedFile {
+    return {
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      network: isSet(object.network) ? globalThis.String(object.network) : "",
+      message: isSet(object.message) ? globalThis.String(object.message) : "",
+      advice: isSet(object.advice) ? globalThis.String(object.advice) : "",
+    };
+  },
+
+  toJSON(message: DamagedFile): unknown {
+    const obj: any = {};
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.network !== "") {
+      obj.network = message.network;
+    }
+    if (message.message !== "") {
+      obj.message = message.message;
+    }
+    if (message.advice !== "") {
+      obj.advice = message.advice;
+    }
+    return obj;
+  },
+
+  create<I extends Exact<DeepPartial<DamagedFile>, I>>(base?: I): DamagedFile {
+    return DamagedFile.fromPartial(base ?? ({} as any));
+  },
+  fromPartial<I extends Exact<DeepPartial<DamagedFile>, I>>(object: I): DamagedFile {
+    const message = createBaseDamagedFile();
+    message.path = object.path ?? "";
+    message.network = object.network ?? "";
+    message.message = object.message ?? "";
+    message.advice = object.advice ?? "";
+    return message;
+  },
+};
+
 /** The driver of the virtual networks of one host. */
 export interface NetworkDriver {
   /**
@@ -11609,6 +12514,16 @@ export interface NetworkDriver {
    * Errors: NO_NETWORK.
    */
   diagnose(request: DiagnoseRequest, abortSignal?: AbortSignal): Promise<DiagnoseResponse>;
+  /**
+   * Tells how networks are: what is wrong with each now, and what was repaired
+   * of it since the daemon started; and which files of the daemon are damaged.
+   * Unlike Diagnose it looks at nothing: it tells what the daemon has noticed.
+   *
+   * Permission: connect:read; of each network network:getattr, network:read
+   *
+   * Errors: NO_NETWORK.
+   */
+  getStatus(request: GetStatusRequest, abortSignal?: AbortSignal): Promise<GetStatusResponse>;
 }
 
 export const NetworkDriverServiceName = "vnet.v1.NetworkDriver";
@@ -11653,6 +12568,7 @@ export class NetworkDriverClientImpl implements NetworkDriver {
     this.networkPortDelete = this.networkPortDelete.bind(this);
     this.networkListAllPorts = this.networkListAllPorts.bind(this);
     this.diagnose = this.diagnose.bind(this);
+    this.getStatus = this.getStatus.bind(this);
   }
   open(request: OpenRequest, abortSignal?: AbortSignal): Promise<OpenResponse> {
     const data = OpenRequest.encode(request).finish();
@@ -11922,6 +12838,12 @@ export class NetworkDriverClientImpl implements NetworkDriver {
     const data = DiagnoseRequest.encode(request).finish();
     const promise = this.rpc.request(this.service, "Diagnose", data, abortSignal || undefined);
     return promise.then((data) => DiagnoseResponse.decode(new BinaryReader(data)));
+  }
+
+  getStatus(request: GetStatusRequest, abortSignal?: AbortSignal): Promise<GetStatusResponse> {
+    const data = GetStatusRequest.encode(request).finish();
+    const promise = this.rpc.request(this.service, "GetStatus", data, abortSignal || undefined);
+    return promise.then((data) => GetStatusResponse.decode(new BinaryReader(data)));
   }
 }
 
@@ -12524,6 +13446,23 @@ export const NetworkDriverDefinition = {
       requestType: DiagnoseRequest as typeof DiagnoseRequest,
       requestStream: false,
       responseType: DiagnoseResponse as typeof DiagnoseResponse,
+      responseStream: false,
+      options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
+    },
+    /**
+     * Tells how networks are: what is wrong with each now, and what was repaired
+     * of it since the daemon started; and which files of the daemon are damaged.
+     * Unlike Diagnose it looks at nothing: it tells what the daemon has noticed.
+     *
+     * Permission: connect:read; of each network network:getattr, network:read
+     *
+     * Errors: NO_NETWORK.
+     */
+    getStatus: {
+      name: "GetStatus",
+      requestType: GetStatusRequest as typeof GetStatusRequest,
+      requestStream: false,
+      responseType: GetStatusResponse as typeof GetStatusResponse,
       responseStream: false,
       options: { idempotencyLevel: "NO_SIDE_EFFECTS" },
     },
