@@ -146,11 +146,11 @@ export class Model {
     this.keep([...this.worlds, ...this.worlds.map((world) => outcomeOf(world, operation).world)]);
   }
 
-  /** Keeps the worlds in which nothing differs from what was seen. @returns what differs, from the likely one, if it does in all */
+  /** Keeps the worlds in which nothing differs from what was seen. @returns what differs from the one that comes closest, if all differ */
   settle(differences: (world: World) => string[]): string[] {
     const found = this.worlds.map((world) => ({ world, different: differences(world) }));
     const same = found.filter(({ different }) => different.length === 0);
-    if (same.length === 0) return found[0]!.different;
+    if (same.length === 0) return found.sort((a, b) => a.different.length - b.different.length)[0]!.different;
     this.keep(same.map(({ world }) => world));
     return [];
   }

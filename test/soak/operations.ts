@@ -28,7 +28,7 @@ export function createChooser(random: Random, sites: readonly Site[], owner: str
   const flag = () => ({ live: random.chance(0.4), config: random.chance(0.4) });
   const portOf = (world: World, site: Site, known: number) => {
     const ports = world[site.name]?.ports ?? [];
-    return ports.length > 0 && random.chance(known) ? random.pick(ports) : `50ac50ac-2222-4000-8000-${owner.split('.')[0]!.padStart(4, '0')}${String(random.below(40)).padStart(8, '0')}`;
+    return ports.length > 0 && random.chance(known) ? random.pick(ports) : `50ac50ac-2222-4000-8000-${owner.split('.')[0]!.padStart(4, '0')}${String(sites.indexOf(site)).padStart(4, '0')}${String(random.below(40)).padStart(4, '0')}`;
   };
   return (world) => {
     const site = random.pick(sites);
