@@ -87,6 +87,11 @@ export async function prepareFolder(path: string, mode = 0o700): Promise<void> {
   await mkdir(dirname(path), { recursive: true, mode: 0o755 });
   await mkdir(path, { recursive: true, mode });
   await chmod(path, mode);
+  await clearTemporary(path);
+}
+
+/** Removes files from a folder that never got in place. */
+export async function clearTemporary(path: string): Promise<void> {
   for (const name of await readdir(path)) {
     if (name.startsWith('.') && name.endsWith(temporarySuffix)) await rm(join(path, name), { force: true });
   }

@@ -62,6 +62,19 @@ class FileStore implements Store {
 
   async prepare(): Promise<void> {
     for (const folder of [this.networks, this.autostart, this.live, this.ports]) await prepareFolder(folder);
+    await this.versions.clear();
+    await this.clearMarks();
+  }
+
+  /**
+   * Removes the autostart marks of networks that were undefined when their
+   * daemon was killed: the next of that name would start with the host.
+   */
+  private async clearMarks(): Promise<void> {
+    const saved = new Set(await readdir(this.networks));
+    for (const mark of await readdir(this.autostart)) {
+      if (mark.endsWith('.xml') && !saved.has(mark)) await removeDurably(join(this.autostart, mark));
+    }
   }
 
   async load(): ReturnType<Store['load']> {

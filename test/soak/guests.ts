@@ -63,7 +63,9 @@ export class Guests {
       if (!guest.leased) await askForLease(guest.name, join(this.folder, 'dhcp', guest.name));
       guest.leased = true;
       const [program, ...argv] = inNamespace(guest.name, 'ping', '-c', '1', '-W', '1', `${guestSite.subnet}.1`);
-      await until(`guest ${guest.name} reaches its network`, async () => runProgram(program, argv), reachableMs);
+      await until(`guest ${guest.name} reaches its network`, async () => runProgram(program, argv), reachableMs).catch(async (error: Error) => {
+        throw new Error(`${error.message}; it has: ${(await runProgram('ip', ['-n', guest.name, '-br', 'addr'])).trim().replaceAll(/\s+/g, ' ')}`, { cause: error });
+      });
     }));
   }
 

@@ -79,6 +79,20 @@ describe('the file store', () => {
     expect(await readdir(join(root, 'etc/networks'))).toEqual(['autostart']);
   });
 
+  it('clears the autostart mark of a network that was undefined when its daemon was killed', async () => {
+    const store = await open();
+    for (const name of ['a', 'b']) {
+      await store.saveDefinition(name, '<network/>');
+      await store.setAutostart(name, true);
+    }
+    // What a daemon leaves that is killed between the two.
+    await rm(join(root, 'etc/networks/a.xml'));
+    const again = await open();
+    expect(await readdir(join(root, 'etc/networks/autostart'))).toEqual(['b.xml']);
+    await again.saveDefinition('a', '<network/>');
+    expect((await again.load()).saved.map(({ name, autostart }) => [name, autostart])).toEqual([['a', false], ['b', true]]);
+  });
+
   it('reports what it cannot read and still gives the rest', async () => {
     const store = await open();
     await store.saveDefinition('good', '<network/>');
