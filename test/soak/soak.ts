@@ -83,8 +83,8 @@ async function soak(root: string, folder: string, { seed, forMs, say }: SoakOpti
     const bases = new Map();
     while (performance.now() < endMs) {
       const struck = await playRound(cast, seed, report.round += 1);
-      await cast.guests.settle();
       await settle({ ...cast, root, daemon, observer, bases });
+      await cast.guests.settle();
       await cast.guests.check().catch((error: unknown) => report.problem(`a guest has no network: ${error instanceof Error ? error.message : String(error)}`));
       const held = report.holdings.at(-1)?.held;
       say(`round ${report.round}: ${struck.join(', ') || 'no fault'}; ${held?.descriptors} descriptors, ${held?.children} programs, ${held?.residentMiB} MiB`);
