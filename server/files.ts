@@ -128,7 +128,12 @@ export async function prepareFolder(path: string, mode = 0o700): Promise<void> {
     if (error.code !== 'EEXIST') throw error;
   });
   await chmod(path, mode);
+  await clearTemporary(path);
+}
+
+/** Removes files from a folder that never got in place. */
+export async function clearTemporary(path: string): Promise<void> {
   for (const name of await readdir(path)) {
-    if (name.startsWith('.') && name.endsWith(temporarySuffix)) await rm(join(path, name), { force: true });
+    if (name.startsWith('.') && name.endsWith(temporarySuffix)) await removeFile(join(path, name));
   }
 }

@@ -9,7 +9,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { flushFolder, prepareFolder, removeDurably, removeFile, removeFolder, writeDurably } from '../files.js';
+import { clearTemporary, flushFolder, prepareFolder, removeDurably, removeFile, removeFolder, writeDurably } from '../files.js';
 import { formatHeading, outOfDate, parseSaved, unknownStamp, type Version } from './history.js';
 
 /** How many networks that are not defined any more keep their history. */
@@ -22,6 +22,12 @@ const forgotten = 'undefined';
 export class FileHistory {
   /** @param most how many versions of each definition; 0: none */
   constructor(private readonly folder: string, private readonly most: number) {}
+
+  /** Clears what a daemon that was killed left on its way in. A history that cannot be read stays as it is. */
+  async clear(): Promise<void> {
+    const folders = await readdir(this.folder).catch(() => []);
+    await Promise.all(folders.map((uuid) => clearTemporary(join(this.folder, uuid)).catch(() => undefined)));
+  }
 
   /**
    * Keeps what a file says.

@@ -60,10 +60,11 @@ class FileStore implements Store {
 
   async prepare(): Promise<void> {
     for (const folder of [this.networks, this.autostart, this.live, this.ports]) await prepareFolder(folder);
+    await this.versions.clear();
+    await this.sweepMarks();
   }
 
   async load(): ReturnType<Store['load']> {
-    await this.sweepMarks();
     const saved = await this.unusable.readFolder(this.networks, '.xml', true, async (name, text): Promise<SavedDefinition> =>
       ({ name, ...parseSaved(text), autostart: await exists(this.autostartFile(name)) }));
     const live = await this.unusable.readFolder(this.live, '.json', false, async (_, text) => parseLive(text));

@@ -113,10 +113,10 @@ async function unchange(estate: Estate, record: NetworkRecord, port: KnownPort, 
 async function forgetPort(estate: Estate, stored: PortRecord, network: LiveRecord | undefined, planOf: PlanOf): Promise<void> {
   estate.log.warn({ port: stored.uuid, network: stored.network }, 'a port is forgotten: its network is not known any more');
   try {
-    if (network !== undefined) {
-      const plan = planOf(parseNetwork(network.xml, { validate: false }).definition as IdentifiedDefinition);
-      await estate.host.detach(plan, planOfPort(plan, readPort(stored)));
-    }
+    // Of one that was undefined while it was inactive nothing is left but its ports.
+    const xml = network?.xml ?? `<network><name>gone</name><uuid>${stored.network}</uuid></network>`;
+    const plan = planOf(parseNetwork(xml, { validate: false }).definition as IdentifiedDefinition);
+    await estate.host.detach(plan, planOfPort(plan, readPort(stored)));
     await estate.store.removePort(stored.network, stored.uuid);
   } catch (error) {
     estate.log.error({ port: stored.uuid, network: stored.network, err: error }, 'a port could not be forgotten in full');

@@ -60,7 +60,7 @@ export async function openGuest(folder: string, bridge: string, name: string, op
   const number = count += 1;
   const files = join(folder, `guest-${name}`);
   await mkdir(files);
-  await writeFile(join(files, 'script'), script, { mode: 0o755 });
+  await writeLeaseScript(files);
   const cable = `guest${number}`;
   const mac = options.mac ?? `52:54:00:6c:61:${number.toString(16).padStart(2, '0')}`;
   await runProgram('ip', ['netns', 'add', name]);
@@ -87,11 +87,18 @@ export async function openGuest(folder: string, bridge: string, name: string, op
   };
 }
 
+/** Writes what a DHCP client runs into a folder. */
+export async function writeLeaseScript(files: string): Promise<void> {
+  await writeFile(join(files, 'script'), script, { mode: 0o755 });
+}
+
 /**
+ * Asks for an address in a namespace. The folder has the script in it, and gets the lease.
+ *
  * dnsmasq pings an address for 3 seconds before it offers it, and hears
  * nobody else of its network meanwhile, so the client is told to be patient.
  */
-async function askForLease(name: string, files: string): Promise<GuestLease> {
+export async function askForLease(name: string, files: string): Promise<GuestLease> {
   const leaseFile = join(files, 'lease');
   const [program, ...argv] = inNamespace(name, 'udhcpc', '-i', 'eth0', '-f', '-q', '-n', '-t', '8', '-T', '4', '-O', 'mtu',
     '-x', `hostname:${name}`, '-s', join(files, 'script'));

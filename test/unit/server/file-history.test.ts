@@ -50,6 +50,7 @@ describe('the history in files', () => {
     await writeFile(etc('history', uuid, '1.xml'), await readFile(etc('a.xml')));
     await writeFile(etc('history', uuid, '.1.xml.abcd.tmp'), 'half');
     const again = await open();
+    expect(await revisions()).toEqual(['1.xml']);
     expect((await again.load()).saved).toEqual([{ name: 'a', xml: '<one/>\n', stamp: version(1).stamp, autostart: false }]);
     await again.saveDefinition('a', '<two/>\n', version(2));
     expect(await revisions()).toEqual(['1.xml']);

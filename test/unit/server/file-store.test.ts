@@ -65,16 +65,6 @@ describe('the file store', () => {
     expect(await readdir(join(root, 'etc/networks/autostart'))).toEqual([]);
   });
 
-  it('clears a mark whose definition is gone: the next network of that name would have it', async () => {
-    const store = await open();
-    await store.saveDefinition('a', '<network/>');
-    await store.setAutostart('a', true);
-    await rm(join(root, 'etc/networks/a.xml'));
-    await (await open()).load();
-    await store.saveDefinition('a', '<network/>');
-    expect((await store.load()).saved).toMatchObject([{ name: 'a', autostart: false }]);
-  });
-
   it('leaves no trace of a write that fails, and keeps the old content', async () => {
     const store = await open();
     await store.saveDefinition('a', 'old');
@@ -90,6 +80,20 @@ describe('the file store', () => {
     const store = await open();
     expect((await store.load()).saved).toEqual([]);
     expect(await readdir(join(root, 'etc/networks'))).toEqual(['autostart']);
+  });
+
+  it('clears the autostart mark of a network that was undefined when its daemon was killed', async () => {
+    const store = await open();
+    for (const name of ['a', 'b']) {
+      await store.saveDefinition(name, '<network/>');
+      await store.setAutostart(name, true);
+    }
+    // What a daemon leaves that is killed between the two.
+    await rm(join(root, 'etc/networks/a.xml'));
+    const again = await open();
+    expect(await readdir(join(root, 'etc/networks/autostart'))).toEqual(['b.xml']);
+    await again.saveDefinition('a', '<network/>');
+    expect((await again.load()).saved.map(({ name, autostart }) => [name, autostart])).toEqual([['a', false], ['b', true]]);
   });
 
   it('reports what it cannot read and still gives the rest', async () => {
