@@ -49,7 +49,7 @@ export const faults: Record<string, Fault> = {
   'rules flushed': { weight: 3, afterMs: 1000, explains: /^INTERNAL_ERROR: .*nft/, strike: () => runProgram('nft', ['flush', 'ruleset']) },
   'bridge set down': { weight: 2, afterMs: 1000, explains: /^$/, strike: (target) => onBridge(target, (bridge) => ['link', 'set', bridge, 'down']) },
   'addresses flushed': { weight: 2, afterMs: 1000, explains: /^$/, strike: (target) => onBridge(target, (bridge) => ['addr', 'flush', 'dev', bridge]) },
-  'bridge removed': { weight: 2, afterMs: 1000, explains: /^$/, strike: removeBridge },
+  'bridge removed': { weight: 2, afterMs: 1000, explains: /there is no bridge|Cannot find device|No such device/, strike: removeBridge },
   'forwarding turned off': { weight: 2, afterMs: 0, explains: /^$/, strike: () => runProgram('sysctl', ['-qw', 'net.ipv4.ip_forward=0']) },
   'disk full': { weight: 3, afterMs: 0, explains: /No space left|ENOSPC/, strike: fillDisk },
 };
