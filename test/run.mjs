@@ -14,7 +14,7 @@ import { build, ensureDebianPackages, ensureNpmPackages, hostPackages, installed
 
 /** Programs that only tests need, each with the Debian package that has it. */
 const testPackages = {
-  ...hostPackages, ping: 'iputils-ping', dig: 'bind9-dnsutils', tcpdump: 'tcpdump', openssl: 'openssl', ssh: 'openssh-client', xmllint: 'libxml2-utils', python3: 'python3', 'iptables-restore': 'iptables', 'systemd-analyze': 'systemd',
+  ...hostPackages, ping: 'iputils-ping', dig: 'bind9-dnsutils', tcpdump: 'tcpdump', openssl: 'openssl', ssh: 'openssh-client', xmllint: 'libxml2-utils', python3: 'python3', 'iptables-restore': 'iptables', 'systemd-analyze': 'systemd', faketime: 'faketime',
 };
 
 /** The folders of tests: `plain` ones side by side; `alone`, since time is measured in them; in the `lab`, which has network namespaces. */

@@ -18,7 +18,7 @@ function program(script: string) {
 }
 
 describe('a program', () => {
-  it('is run with its arguments as they are and nothing of our environment', async () => {
+  it('is run with its arguments as they are and nothing of our environment, so that it speaks English whatever we do', async () => {
     process.env['VNET_SECRET'] = 'x';
     const output = await program('echo "$1|$2|$LC_ALL|$VNET_SECRET|$(pwd)"').read('ip', ['a b', '$(id);*']);
     expect(output).toBe('a b|$(id);*|C||/\n');
