@@ -16,6 +16,7 @@ import { openDaemon, type Daemon } from './daemon.js';
 import { notifySystemd } from './notify.js';
 import { Reloads } from './reload.js';
 import { takePassedSockets } from './service/activation.js';
+import { isJournal, withPriority } from './service/journal.js';
 import { openWatchdog } from './service/watchdog.js';
 
 const help = `vnetd ${version}: serves the virtual networks of this host
@@ -74,7 +75,8 @@ async function main(argv: string[]): Promise<number> {
 async function serve(config: Config, load: () => Promise<Config>, source: string): Promise<number> {
   // Files that others may not read say so themselves; the folders of sockets must be passable.
   process.umask(0o022);
-  const destination = pino.destination({ fd: 2, sync: true });
+  const standardError = pino.destination({ fd: 2, sync: true });
+  const destination = isJournal(process.env) ? withPriority(standardError) : standardError;
   const log = pino({ level: config.log.level, base: null }, destination);
   const ended = nextSignal();
   const reloads = new Reloads(config, load, log);

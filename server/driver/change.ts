@@ -17,7 +17,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { IdentifiedDefinition } from './identity.js';
 import { liveRecord, planOf, type Estate } from './lifecycle.js';
 import type { NetworkRecord } from './register.js';
-import { putBack, saveRevision } from './revisions.js';
+import { saveRevision } from './revisions.js';
 import type { LiveRecord } from './store.js';
 
 /** Which definitions a call is about. */
@@ -74,11 +74,13 @@ async function changeLive(
   const { store, host, log } = estate;
   const old = record.live as IdentifiedDefinition;
   const updating = { ...liveRecord(old, 'updating'), next: formatNetwork(live) };
-  const back: (() => Promise<unknown>)[] = [() => store.saveLive(liveRecord(old, 'running'))];
+  const back: (() => Promise<unknown>)[] = [];
+  const putBackRecord = () => store.saveLive(liveRecord(old, 'running'));
   record.rising = live;
   try {
     if (touchesHost) {
       await store.saveLive(updating);
+      back.push(putBackRecord);
       await host.update(planOf(old), planOf(live));
       back.push(() => host.update(planOf(live), planOf(old)), () => store.saveLive(updating));
     }
@@ -86,8 +88,7 @@ async function changeLive(
     const cause = touchesHost ? 'update' : 'metadata';
     await store.saveLive(saved === undefined ? done : { ...done, saved: formatNetwork(saved), cause });
     if (saved !== undefined) {
-      const { stamp } = record;
-      back.splice(1, 0, () => putBack(estate, record, record.saved as IdentifiedDefinition, stamp));
+      if (!touchesHost) back.push(putBackRecord);
       await saveRevision(estate, record, saved, cause);
       back.length = 0;
       await store.saveLive(done).catch((error: unknown) => {

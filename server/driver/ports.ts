@@ -124,9 +124,9 @@ async function reshape({ host, store, log }: Estate, record: NetworkRecord, netw
 export async function removePort(estate: Estate, record: NetworkRecord, plan: NetworkPlan, port: KnownPort): Promise<void> {
   const { uuid } = port.definition;
   const { state } = port;
+  await estate.store.savePort(storedPort(record.uuid, { ...port, state: 'removing' }));
   port.state = 'removing';
   try {
-    await estate.store.savePort(storedPort(record.uuid, port));
     await estate.host.detach(plan, planOfPort(plan, port));
     await estate.store.removePort(record.uuid, uuid);
   } catch (error) {

@@ -6,7 +6,7 @@
 import { formatNetwork } from '../../shared/definition/index.js';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { NetworkRevision } from '../../shared/gen/vnet/v1/network_driver.js';
-import { unknownStamp, type Stamp } from './history.js';
+import type { Stamp } from './history.js';
 import type { IdentifiedDefinition } from './identity.js';
 import type { Estate } from './lifecycle.js';
 import type { NetworkRecord } from './register.js';
@@ -30,12 +30,6 @@ export async function saveRevision(estate: Estate, record: NetworkRecord, defini
   if (kept !== undefined) estate.log.warn({ network: record.name, kept }, 'a damaged definition lay where a new one was saved: it is kept beside it');
   record.stamp = stamp;
   return stamp;
-}
-
-/** Saves a definition that was replaced as what it was: the revision that took its place is none. */
-export async function putBack(estate: Estate, record: NetworkRecord, definition: IdentifiedDefinition, stamp: Stamp | undefined): Promise<void> {
-  await estate.store.saveDefinition(record.name, formatNetwork(definition), { uuid: record.uuid, stamp: stamp ?? unknownStamp(1) });
-  record.stamp = stamp;
 }
 
 /** The last revision that is kept of a UUID; 0 if there is none. A network that is defined again goes on from there. */

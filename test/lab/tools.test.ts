@@ -64,3 +64,18 @@ it('F15: a tool that hangs is killed at its deadline, and what came before it is
     await host.close();
   }
 }, 90_000);
+
+it.each([
+  ['has no JSON', '--json', 'Error: JSON support not compiled-in'],
+  ['does not know a word of the rules', '-f', "/dev/stdin:3:7-14: Error: syntax error, unexpected newline"],
+])('F9: an nft that is old and %s refuses the start in its own words, and nothing is left', async (_, option, words) => {
+  const tool = join(lab.folder, 'tool-nft');
+  await writeFile(tool, `#!/bin/sh\ncase "$1" in ${option}) cat >/dev/null 2>&1; echo "${words}" >&2; exit 1;; esac\nexec nft "$@"\n`, { mode: 0o755 });
+  const host = await openLabHost(lab, { toolPaths: { nft: tool } });
+  try {
+    await expect(host.bringUp(served)).rejects.toMatchObject({ code: ErrorCode.INTERNAL_ERROR, message: expect.stringContaining(words) });
+    expect(await traces()).toEqual(nothing);
+  } finally {
+    await host.close();
+  }
+}, 60_000);
