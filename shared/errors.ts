@@ -98,6 +98,11 @@ export class NetworkError extends Error {
   }
 }
 
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** The code's name as libvirt writes it, without VIR_ERR_: `NO_NETWORK`. */
 export function errorCodeName(code: ErrorCode): string {
   return ErrorCode[code] ?? 'INTERNAL_ERROR';

@@ -19,6 +19,7 @@ import { liveRecord, planOf, type Estate } from './lifecycle.js';
 import type { NetworkRecord } from './register.js';
 import { saveRevision } from './revisions.js';
 import type { LiveRecord } from './store.js';
+import { goBack, type Undo } from './undo.js';
 
 /** Which definitions a call is about. */
 export interface Targets {
@@ -74,7 +75,7 @@ async function changeLive(
   const { store, host, log } = estate;
   const old = record.live as IdentifiedDefinition;
   const updating = { ...liveRecord(old, 'updating'), next: formatNetwork(live) };
-  const back: (() => Promise<unknown>)[] = [];
+  const back: Undo[] = [];
   const putBackRecord = () => store.saveLive(liveRecord(old, 'running'));
   record.rising = live;
   try {
@@ -97,9 +98,7 @@ async function changeLive(
       });
     }
   } catch (error) {
-    for (const step of back.reverse()) {
-      await step().catch((failure: unknown) => log.error({ network: record.name, err: failure }, 'a failed change could not be undone in full'));
-    }
+    await goBack(back, log, { network: record.name }, 'a failed change could not be undone in full');
     throw error;
   } finally {
     record.rising = undefined;

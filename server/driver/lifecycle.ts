@@ -4,7 +4,7 @@
  * and host in each. Does not know: how a request arrived, how the host does
  * it, what a file is.
  */
-import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { ErrorCode, messageOf, NetworkError } from '../../shared/errors.js';
 import { EventKind } from '../../shared/gen/vnet/v1/network_driver.js';
 import { formatNetwork, isManaged, parseNetwork, validateNetwork, type NetworkDefinition } from '../../shared/definition/index.js';
 import type { Log } from '../log.js';
@@ -18,6 +18,7 @@ import { refuseOtherRevision, saveRevision, type Expectation } from './revisions
 import type { LiveRecord, Store } from './store.js';
 import { refuseOverlap } from './overlap.js';
 import { dropPorts, leavePorts, openPool, plugKept, refuseInUse } from './port-revival.js';
+import { goBack, type Undo } from './undo.js';
 
 /** What the steps below work on. */
 export interface Estate {
@@ -200,7 +201,7 @@ async function raise(estate: Estate, record: NetworkRecord, definition: Identifi
     await makeLive(estate, record, definition);
     estate.journal.record(EventKind.STARTED, record);
   } catch (error) {
-    estate.journal.record(EventKind.FAILED, record, { detail: `start: ${error instanceof Error ? error.message : String(error)}` });
+    estate.journal.record(EventKind.FAILED, record, { detail: `start: ${messageOf(error)}` });
     throw error;
   }
 }
@@ -212,7 +213,7 @@ async function makeLive(estate: Estate, record: NetworkRecord, definition: Ident
   const { routes } = await estate.host.observe([]);
   refuseOverlap(estate.register, record, live, routes);
   record.rising = live;
-  const back: (() => Promise<void>)[] = [];
+  const back: Undo[] = [];
   const starting = liveRecord(live, 'starting');
   try {
     record.pool = await openPool(estate, planOf(live));
@@ -226,7 +227,8 @@ async function makeLive(estate: Estate, record: NetworkRecord, definition: Ident
     record.live = live;
     record.health.clear();
   } catch (error) {
-    await goBack(estate, live, back);
+    // Nothing stands then, and nothing is recorded.
+    await goBack(back, estate.log, { network: live.name }, 'a failed start could not be undone in full');
     throw error;
   } finally {
     record.rising = undefined;
@@ -246,15 +248,6 @@ function refuseUnsound(definition: IdentifiedDefinition): void {
   throw new NetworkError(first.code, `network '${definition.name}' cannot be started: ${first.path}: ${first.message}`, {
     problems, hint: `mend it with: vnet edit ${definition.name}`,
   });
-}
-
-/** After a failed start: nothing stands, nothing is recorded. The first error wins, so these only log. */
-async function goBack(estate: Estate, live: IdentifiedDefinition, back: (() => Promise<void>)[]): Promise<void> {
-  for (const step of back.reverse()) {
-    await step().catch((error: unknown) => {
-      estate.log.error({ network: live.name, err: error }, 'a failed start could not be undone in full');
-    });
-  }
 }
 
 /** Removes what outlives a stop. The network is gone either way, so a failure is only logged. */

@@ -15,6 +15,7 @@ import { allocatePort, groupOf, reclaimPort, withBandwidth } from './port-alloca
 import { booksOf, planOfPort, portDevices, portHandle, requireLive, storedPort, type DecidedPort, type KnownPort } from './port-book.js';
 import { decideAttachment } from './port-device.js';
 import type { NetworkRecord } from './register.js';
+import { goBack, type Undo } from './undo.js';
 
 /** A request for a port. */
 export interface PortRequest {
@@ -102,16 +103,15 @@ export async function setPortBandwidth(estate: Estate, handle: NetworkPort | und
 async function reshape({ host, store, log }: Estate, record: NetworkRecord, network: NetworkPlan, before: KnownPort, after: KnownPort): Promise<void> {
   const [old, now] = [storedPort(record.uuid, before), storedPort(record.uuid, after)];
   if (before.state !== 'plugged') return store.savePort(now);
-  const back: (() => Promise<void>)[] = [() => store.savePort(old)];
+  const back: Undo[] = [];
   try {
     await store.savePort({ ...old, next: now.xml });
+    back.push(() => store.savePort(old));
     await host.reshape(network, planOfPort(network, before), planOfPort(network, after));
     back.push(() => host.reshape(network, planOfPort(network, after), planOfPort(network, before)));
     await store.savePort(now);
   } catch (error) {
-    for (const step of back.reverse()) {
-      await step().catch((second: unknown) => log.error({ network: record.name, port: old.uuid, err: second }, 'a change of bandwidth could not be undone'));
-    }
+    await goBack(back, log, { network: record.name, port: old.uuid }, 'a change of bandwidth could not be undone');
     throw error;
   }
 }
@@ -168,7 +168,7 @@ async function enter(estate: Estate, record: NetworkRecord, definition: DecidedP
 /** Plugs in a port that is entered: recorded, plugged in, recorded again; or takes it out of the books. */
 async function plugNew(estate: Estate, record: NetworkRecord, plan: NetworkPlan, port: KnownPort): Promise<void> {
   const { uuid } = port.definition;
-  const back: (() => Promise<void>)[] = [];
+  const back: Undo[] = [];
   try {
     back.push(() => estate.store.removePort(record.uuid, uuid));
     await estate.store.savePort(storedPort(record.uuid, port));
@@ -178,11 +178,7 @@ async function plugNew(estate: Estate, record: NetworkRecord, plan: NetworkPlan,
     port.state = 'plugged';
   } catch (error) {
     record.ports.delete(uuid);
-    for (const step of back.reverse()) {
-      await step().catch((second: unknown) => {
-        estate.log.error({ network: record.name, port: uuid, err: second }, 'a port that failed could not be undone in full');
-      });
-    }
+    await goBack(back, estate.log, { network: record.name, port: uuid }, 'a port that failed could not be undone in full');
     throw error;
   }
 }

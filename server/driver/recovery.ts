@@ -4,6 +4,7 @@
  * machine, start what starts with the host. Does not know: files, tools.
  */
 import { parseNetwork } from '../../shared/definition/index.js';
+import { messageOf } from '../../shared/errors.js';
 import { subnetsOverlap, subnetOf } from '../../shared/address.js';
 import { noteFault, noteRepair } from './health.js';
 import type { NetworkPlan, Standing } from './host.js';
@@ -60,7 +61,7 @@ function register({ register: networks, store }: Estate, { name, xml }: SavedDef
     const definition = identify(parsed);
     return { parsed, definition, record: networks.claim(name, definition.uuid, definition) };
   } catch (error) {
-    store.reject(name, wordsOf(error));
+    store.reject(name, messageOf(error));
     throw error;
   }
 }
@@ -112,7 +113,7 @@ async function refresh(estate: Estate, record: NetworkRecord, plan: NetworkPlan,
   try {
     await estate.host.refresh(plan, standing);
   } catch (error) {
-    for (const [part, what] of missing) noteFault(estate, record, part, `${what} missing when vnetd started, and not to be put back: ${wordsOf(error)}`);
+    for (const [part, what] of missing) noteFault(estate, record, part, `${what} missing when vnetd started, and not to be put back: ${messageOf(error)}`);
     throw error;
   }
   for (const [part, what] of missing) noteRepair(estate, record, part, what);
@@ -137,14 +138,10 @@ async function startAll(estate: Estate): Promise<void> {
     try {
       await start(estate, record);
     } catch (error) {
-      record.health.judge('start', `it could not be started with the host: ${wordsOf(error)}`);
+      record.health.judge('start', `it could not be started with the host: ${messageOf(error)}`);
       throw error;
     }
   })));
-}
-
-function wordsOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /** Does one thing for one network and logs its failure. */

@@ -112,10 +112,12 @@ export function openCommands(paths: Partial<Record<Tool, string>> = {}): Command
   // What is not there is searched for again: it may be installed meanwhile.
   const found = new Map<Tool, Promise<string>>();
   const locate = (tool: Tool): Promise<string> => {
-    const known = found.get(tool) ?? search(tool, paths[tool]);
-    found.set(tool, known);
-    known.catch(() => found.delete(tool));
-    return known;
+    const known = found.get(tool);
+    if (known !== undefined) return known;
+    const searching = search(tool, paths[tool]);
+    found.set(tool, searching);
+    searching.catch(() => found.delete(tool));
+    return searching;
   };
   /** The program, its arguments and its input: those of xargs where it is to be run many times. */
   const prepare = async (tool: Tool, argv: readonly string[], { input, each }: RunOptions) => {

@@ -4,6 +4,7 @@
  * right at once. Does not know: what is done about a bridge that is gone; how
  * a bridge is compared with its plan (see `link-repair.ts`).
  */
+import { messageOf } from '../../shared/errors.js';
 import type { NetworkPlan } from '../driver/host.js';
 import type { Log } from '../log.js';
 import type { Commands } from './command.js';
@@ -164,7 +165,7 @@ class BridgeWatch implements LinkWatch {
       if (this.troubled.has(plan.uuid)) this.looks.soon(pace.troubledForMs());
     } catch (error) {
       log.error({ network: plan.name, bridge: plan.bridge, altered: drift.what, err: error }, 'the bridge of a network was altered and cannot be put right');
-      if (troubled) this.fail(plan, `${what}: it cannot be put right: ${error instanceof Error ? error.message : String(error)}`);
+      if (troubled) this.fail(plan, `${what}: it cannot be put right: ${messageOf(error)}`);
       this.looks.soon(retryMs);
     }
   }

@@ -7,7 +7,7 @@
  * into it, and however early, meets it with its rules.
  */
 import { join } from 'node:path';
-import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { ErrorCode, messageOf, NetworkError } from '../../shared/errors.js';
 import { isManaged } from '../../shared/definition/index.js';
 import type { Host, HostLease, HostReport, NetworkPlan, Observation, Standing } from '../driver/host.js';
 import type { Log } from '../log.js';
@@ -185,7 +185,7 @@ class LinuxHost implements Host {
     const results = [...await Promise.allSettled(steps), ...await Promise.allSettled([this.aftercare.due()])];
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length === 0) return;
-    const words = failures.map((failure) => (failure instanceof Error ? failure.message : String(failure)));
+    const words = failures.map(messageOf);
     throw new NetworkError(ErrorCode.INTERNAL_ERROR, `network '${plan.name}' could not be taken down in full: ${words.join('; ')}`, {
       cause: failures.length === 1 ? failures[0] : new AggregateError(failures),
     });

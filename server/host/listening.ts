@@ -3,6 +3,7 @@
  * somebody wants to hear of them: begun again when it ends. Does not know:
  * what the lines are about.
  */
+import { messageOf } from '../../shared/errors.js';
 import type { Log } from '../log.js';
 import type { Commands, Following, Tool } from './command.js';
 
@@ -75,7 +76,7 @@ class ProgramListening implements Listening {
       if (this.wanted) onBegun();
       else following.close();
     } catch (error) {
-      this.reopen(error instanceof Error ? error.message : String(error));
+      this.reopen(messageOf(error));
     }
   }
 

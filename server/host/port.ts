@@ -6,7 +6,7 @@
  * A device is set up last: no packet passes before its limits, its isolation
  * and its VLANs stand.
  */
-import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { ErrorCode, messageOf, NetworkError } from '../../shared/errors.js';
 import type { Host, NetworkPlan, Plug, PortAttachment, PortPlan } from '../driver/host.js';
 import type { Log } from '../log.js';
 import { CommandError, type Commands } from './command.js';
@@ -161,7 +161,7 @@ class LinuxPorts implements Ports {
     ]);
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [result.reason as unknown] : []));
     if (failures.length === 0) return;
-    const words = failures.map((failure) => (failure instanceof Error ? failure.message : String(failure)));
+    const words = failures.map(messageOf);
     throw new NetworkError(ErrorCode.INTERNAL_ERROR, `the port of '${port.owner}' could not be taken off network '${network.name}' in full: ${words.join('; ')}`, {
       cause: failures.length === 1 ? failures[0] : new AggregateError(failures),
     });

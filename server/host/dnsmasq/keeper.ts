@@ -3,6 +3,7 @@
  * again; if that is in vain over and over, it is said. Does not know: configuration; when a network comes and goes.
  */
 import { readFileSync } from 'node:fs';
+import { messageOf } from '../../../shared/errors.js';
 import type { NetworkPlan } from '../../driver/host.js';
 import type { Log } from '../../log.js';
 import type { Tell } from '../events.js';
@@ -154,7 +155,7 @@ class ProcessKeeper implements Keeper {
       if (!kept.degraded) this.faulty.delete(plan.uuid);
       this.tell({ kind: 'repaired', network: plan.uuid, part: 'dnsmasq', what: 'dnsmasq', ...(kept.degraded ? { still: degradation } : {}) });
     } catch (error) {
-      const words = error instanceof Error ? error.message : String(error);
+      const words = messageOf(error);
       this.log.error({ network: plan.name, err: error, againMs: kept.restUntilMs - this.now() }, 'dnsmasq of a network ended and cannot be started again');
       if (!kept.failed) this.fail(kept, `dnsmasq ended and cannot be started again: ${words}`);
       kept.failed = true;

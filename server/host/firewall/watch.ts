@@ -3,6 +3,7 @@
  * has taken them away or changed them, such as `nft flush ruleset` or a restart
  * of the host's own firewall. Does not know: rules, and who is to blame.
  */
+import { messageOf } from '../../../shared/errors.js';
 import type { NetworkPlan } from '../../driver/host.js';
 import type { Log } from '../../log.js';
 import type { Commands, Tool } from '../command.js';
@@ -156,7 +157,7 @@ class RuleWatch implements Watch {
 
   /** Says once of each network that its rules are missing. */
   private noteFailure(plans: readonly NetworkPlan[], error: unknown): void {
-    const what = `firewall rules are missing and cannot be applied again: ${error instanceof Error ? error.message : String(error)}`;
+    const what = `firewall rules are missing and cannot be applied again: ${messageOf(error)}`;
     for (const { uuid } of plans.filter((plan) => !this.unguarded.has(plan.uuid))) {
       this.unguarded.add(uuid);
       this.tell({ kind: 'failed', network: uuid, part: 'firewall', what });
