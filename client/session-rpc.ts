@@ -11,10 +11,7 @@ import type { Bytes, Carrier } from './carrier.js';
 import type { Channel } from './channel.js';
 import { aborted, createUnaryCarrier, timedOut } from './grpc-rpc.js';
 import { Inflow } from './inflow.js';
-import { ClientSession, NoSession } from './session.js';
-
-/** The longest that a timer can wait, in milliseconds. */
-const longestTimerMs = 2 ** 31 - 1;
+import { ClientSession, NoSession, type Waiting } from './session.js';
 
 /** How many messages of a stream may wait to be read. */
 const streamCredit = 64;
@@ -23,6 +20,54 @@ const streamCredit = 64;
 export function createCarrier(channel: Channel, transport: Transport | undefined, patience: Patience): Carrier {
   const unary = createUnaryCarrier(channel);
   return transport === 'unary' ? unary : new SessionCarrier(channel, unary, transport === 'session', patience);
+}
+
+/** Who waits for a call that has one answer. */
+class OneCall implements Waiting {
+  readonly endless = false;
+  left = false;
+  #session: ClientSession | undefined;
+  #call = 0;
+  #signal: AbortSignal | undefined;
+
+  constructor(
+    readonly method: string, private readonly place: string, private readonly timeoutMs: number,
+    private readonly resolve: (answer: Bytes) => void, private readonly reject: (error: Error) => void,
+  ) {}
+
+  /** What it is to be given up in, and when. */
+  follow(session: ClientSession, call: number, signal: AbortSignal | undefined): void {
+    this.#session = session;
+    this.#call = call;
+    this.#signal = signal;
+    signal?.addEventListener('abort', this.#abort, { once: true });
+  }
+
+  response(message: Bytes): void {
+    this.#forget();
+    this.resolve(message);
+  }
+
+  ended(error?: NetworkError | NoSession): void {
+    this.#forget();
+    this.reject(error ?? new NetworkError(ErrorCode.RPC, `${this.method} at ${this.place} ended without a response`));
+  }
+
+  late(): void {
+    this.#giveUp(timedOut(this.method, this.place, this.timeoutMs));
+  }
+
+  readonly #abort = (): void => this.#giveUp(aborted(this.method));
+
+  #giveUp(error: NetworkError): void {
+    this.#forget();
+    this.#session?.cancel(this.#call);
+    this.reject(error);
+  }
+
+  #forget(): void {
+    this.#signal?.removeEventListener('abort', this.#abort);
+  }
 }
 
 class SessionCarrier implements Carrier {
@@ -82,30 +127,9 @@ class SessionCarrier implements Carrier {
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(aborted(method));
       const session = this.#open();
-      const { place } = this.#channel;
-      const done = () => {
-        clearTimeout(timer);
-        signal?.removeEventListener('abort', cancel);
-      };
-      const call = session.call(`/${service}/${method}`, data, timeoutMs, 0, {
-        method, endless: false, left: false,
-        response: (message) => {
-          done();
-          resolve(message);
-        },
-        ended: (error) => {
-          done();
-          reject(error ?? new NetworkError(ErrorCode.RPC, `${method} at ${place} ended without a response`));
-        },
-      });
-      const giveUp = (error: NetworkError) => {
-        done();
-        session.cancel(call);
-        reject(error);
-      };
-      const timer = setTimeout(() => giveUp(timedOut(method, place, timeoutMs)), Math.min(timeoutMs, longestTimerMs));
-      const cancel = () => giveUp(aborted(method));
-      signal?.addEventListener('abort', cancel, { once: true });
+      const one = new OneCall(method, this.#channel.place, timeoutMs, resolve, reject);
+      const call = session.call(`/${service}/${method}`, data, timeoutMs, 0, one);
+      one.follow(session, call, signal);
     });
   }
 
@@ -114,7 +138,7 @@ class SessionCarrier implements Carrier {
     const inflow = new Inflow<Bytes>();
     const session = this.#open();
     const call = session.call(`/${service}/${method}`, data, 0, streamCredit, {
-      method, endless: true, left: false, response: (message) => inflow.push(message), ended: (error) => inflow.end(error),
+      method, endless: true, left: false, response: (message) => inflow.push(message), ended: (error) => inflow.end(error), late: () => undefined,
     });
     // At once: whoever gives up may never come back to its loop.
     const cancel = () => {

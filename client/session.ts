@@ -9,8 +9,10 @@ import { ErrorCode, type NetworkError } from '../shared/errors.js';
 import { Status } from '../shared/gen/google/rpc/status.js';
 import { AttachRequest, AttachResponse, type ClientFrame, type EndFrame, type ServerFrame } from '../shared/gen/vnet/v1/session.js';
 import { GrpcStatus } from '../shared/grpc-status.js';
+import { Deadlines } from '../shared/session/deadlines.js';
 import { Heartbeat, type Patience } from '../shared/session/heartbeat.js';
 import { Outbox } from '../shared/session/outbox.js';
+import { Wakeful } from '../shared/session/wakeful.js';
 import { decodeError } from '../shared/status.js';
 import { Unanswered, type Bytes } from './carrier.js';
 import type { Channel } from './channel.js';
@@ -27,6 +29,8 @@ export interface Waiting {
   response(message: Bytes): void;
   /** The call has ended in another way. Nothing follows. */
   ended(error?: NetworkError | NoSession): void;
+  /** The call takes longer than it may. */
+  late(): void;
 }
 
 /** The other end has no sessions: the call was not made. */
@@ -39,6 +43,8 @@ export class ClientSession {
   readonly #outbox: Outbox<Partial<ClientFrame>>;
   readonly #heartbeat: Heartbeat;
   readonly #open = new Map<number, Waiting>();
+  readonly #deadlines = new Deadlines<number>();
+  readonly #wakeful = new Wakeful();
   #last = 0;
   #pings = 0;
   #answered = false;
@@ -73,18 +79,20 @@ export class ClientSession {
     return !this.#over && !this.#stopping;
   }
 
-  /** Makes a call. Gives its id. */
+  /** Makes a call. Gives its id. @param timeoutMs how long it may take, in milliseconds; 0: as long as it likes */
   call(path: string, request: Uint8Array, timeoutMs: number, credit: number, waiting: Waiting): number {
     do this.#last = (this.#last + 1) >>> 0; while (this.#open.has(this.#last));
     const call = this.#last;
     this.#open.set(call, waiting);
+    if (timeoutMs > 0) this.#deadlines.set(call, timeoutMs, () => waiting.late());
+    if (this.#open.size === 1) this.#wakeful.expect();
     this.#outbox.push({ call: { call, method: path, request: request as Buffer, timeoutMs: Math.min(Math.ceil(timeoutMs), 2 ** 32 - 1), credit } }, request.length);
     return call;
   }
 
   /** Nobody waits for a call any more. */
   cancel(call: number): void {
-    if (this.#open.delete(call)) this.#send({ cancel: { call } });
+    if (this.#ended(call) !== undefined) this.#send({ cancel: { call } });
   }
 
   /** Takes more of a stream of responses. */
@@ -115,6 +123,7 @@ export class ClientSession {
   #take(message: Buffer): void {
     if (this.#over) return;
     this.#answered = true;
+    this.#wakeful.came();
     this.#heartbeat.heard();
     try {
       for (const frame of AttachResponse.decode(message).frames) this.#takeFrame(frame);
@@ -137,7 +146,7 @@ export class ClientSession {
 
   #ended(call: number): Waiting | undefined {
     const open = this.#open.get(call);
-    this.#open.delete(call);
+    if (this.#open.delete(call)) this.#deadlines.delete(call);
     return open;
   }
 
@@ -165,6 +174,7 @@ export class ClientSession {
     if (this.#over) return;
     this.#over = true;
     this.#heartbeat.stop();
+    this.#deadlines.clear();
     this.#outbox.close();
     this.#stream.cancel();
     const open = [...this.#open.values()];

@@ -12,6 +12,7 @@ export function createCallLog(log: Log): CallObserver {
   return {
     ended({ procedure, connection, identity, id, requestId }, { ms, error }) {
       const level = changes(procedure) ? 'info' : 'debug';
+      if (level === 'debug' && log.isLevelEnabled?.('debug') === false) return;
       const fields = { procedure: procedure.name, who: identity.name, listener: connection.listener, connection: connection.id, call: id, request: requestId, ms: Math.round(ms * 10) / 10 };
       if (error === undefined) log[level](fields, 'call done');
       else log[level]({ ...fields, code: errorCodeName(error.code), reason: error.message, ...causeOf(error) }, 'call failed');

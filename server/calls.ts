@@ -45,11 +45,11 @@ export interface Call {
   /** Who makes it: whom the connection belongs to, unless the call brings a proof of its own. */
   identity: Identity;
   /** Why its caller cannot be told: the proof that it brought is none. */
-  denied?: NetworkError;
+  denied?: NetworkError | undefined;
   /** What names it in every line of the log. */
   id: string;
   /** What its caller calls it. */
-  requestId?: string;
+  requestId?: string | undefined;
   /** Aborted when nobody waits for the answer any more. */
   signal: AbortSignal;
 }
@@ -96,6 +96,18 @@ export interface CallsOptions {
   };
 }
 
+/** A call while something is done for it. */
+interface Observed {
+  call: Call;
+  started: number;
+  /** What it asks for; undefined as long as that is not read. */
+  request: unknown;
+  outcome: Outcome;
+}
+
+/** What answers, by the procedures' keys. */
+type Answers = Record<string, (request: unknown, signal: AbortSignal) => unknown>;
+
 /** Answers calls. Whatever they end with is a NetworkError. */
 export class Calls {
   readonly stopping: Stopping;
@@ -111,23 +123,31 @@ export class Calls {
    *
    * @param authorization every value of its metadata `authorization`
    */
-  caller(connection: Connection, authorization: readonly string[]): Pick<Call, 'identity' | 'denied'> {
+  caller(connection: Connection, authorization: readonly string[]): Pick<Call, 'connection' | 'identity' | 'denied'> {
     try {
-      return { identity: this.#options.identify?.(connection, authorization) ?? connection.identity };
+      return { connection, identity: this.#options.identify?.(connection, authorization) ?? connection.identity, denied: undefined };
     } catch (error) {
-      return { identity: connection.identity, denied: error as NetworkError };
+      return { connection, identity: connection.identity, denied: error as NetworkError };
     }
   }
 
   /** Answers a call that has one answer. @throws {NetworkError} */
-  answer(call: Call, request: Uint8Array): Promise<Uint8Array> {
-    return this.stopping.during(() => this.#observed(call, async (read, outcome) => {
-      const { procedure } = call;
-      const response = outcome.response = await this.#method(call)(read(request), call.signal) as object;
-      const bytes = encodeMessage(procedure.responseType, response);
+  async answer(call: Call, request: Uint8Array): Promise<Uint8Array> {
+    const observed = this.#begin(call);
+    this.stopping.enter();
+    try {
+      // Before a byte of the request is read.
+      this.#admit(call);
+      const response = observed.outcome.response = await this.#make(observed, request, call.signal) as object;
+      const bytes = encodeMessage(call.procedure.responseType, response);
       this.#options.limits?.answered(call, bytes.length);
       return bytes;
-    }));
+    } catch (cause) {
+      throw observed.outcome.error = this.#asNetworkError(cause, call);
+    } finally {
+      this.#end(observed);
+      this.stopping.leave();
+    }
   }
 
   /**
@@ -137,51 +157,58 @@ export class Calls {
    * @param pour takes the messages, at its own pace, until there are no more
    * @throws {NetworkError}
    */
-  stream(call: Call, request: Uint8Array, pour: (messages: AsyncIterable<Uint8Array>, over: AbortSignal) => Promise<void>): Promise<void> {
+  async stream(call: Call, request: Uint8Array, pour: (messages: AsyncIterable<Uint8Array>, over: AbortSignal) => Promise<void>): Promise<void> {
     const over = AbortSignal.any([call.signal, this.stopping.signal]);
-    return this.#observed(call, async (read) => {
-      try {
-        const messages = this.#method(call)(read(request), over) as AsyncIterable<object>;
-        await pour(encodeEach(call.procedure, messages), over);
-      } catch (error) {
-        throw this.stopping.signal.aborted ? stopped() : error;
-      }
-      if (this.stopping.signal.aborted) throw stopped();
-    });
-  }
-
-  #method(call: Call): (request: unknown, signal: AbortSignal) => unknown {
-    const { driverFor, adminFor } = this.#options;
-    const { service, key, name } = call.procedure;
-    const answers: object | undefined = service === 'Admin' ? adminFor?.(call) : driverFor(call);
-    if (answers === undefined) throw new NetworkError(ErrorCode.NO_SUPPORT, name);
-    return ((answers as Record<string, unknown>)[key] as (request: unknown, signal: AbortSignal) => unknown).bind(answers);
-  }
-
-  async #observed<T>(call: Call, work: (read: (bytes: Uint8Array) => unknown, outcome: Outcome) => Promise<T>): Promise<T> {
-    const { observers } = this.#options;
-    const started = performance.now();
-    let request: unknown;
-    const outcome: Outcome = { ms: 0 };
-    call.connection.inFlight += 1;
-    for (const observer of observers) observer.begun?.(call);
+    const observed = this.#begin(call);
     try {
-      this.#options.limits?.admit(call);
-      // Before a byte of the request is read.
-      if (call.denied !== undefined) throw call.denied;
-      (this.#options.authorize ?? refuseChanges)(call);
-      return await work((bytes) => {
-        request = decode(call.procedure, bytes);
-        for (const observer of observers) observer.asked?.(call, request);
-        return request;
-      }, outcome);
+      this.#admit(call);
+      await this.#pour(observed, request, over, pour);
     } catch (cause) {
-      throw outcome.error = this.#asNetworkError(cause, call);
+      throw observed.outcome.error = this.#asNetworkError(cause, call);
     } finally {
-      call.connection.inFlight -= 1;
-      outcome.ms = performance.now() - started;
-      for (const observer of observers) observer.ended(call, outcome, request);
+      this.#end(observed);
     }
+  }
+
+  async #pour(observed: Observed, request: Uint8Array, over: AbortSignal, pour: (messages: AsyncIterable<Uint8Array>, over: AbortSignal) => Promise<void>): Promise<void> {
+    const { signal } = this.stopping;
+    try {
+      await pour(encodeEach(observed.call.procedure, this.#make(observed, request, over) as AsyncIterable<object>), over);
+    } catch (error) {
+      throw signal.aborted ? stopped() : error;
+    }
+    if (signal.aborted) throw stopped();
+  }
+
+  #begin(call: Call): Observed {
+    call.connection.inFlight += 1;
+    for (const observer of this.#options.observers) observer.begun?.(call);
+    return { call, started: performance.now(), request: undefined, outcome: { ms: 0 } };
+  }
+
+  #end({ call, started, request, outcome }: Observed): void {
+    call.connection.inFlight -= 1;
+    outcome.ms = performance.now() - started;
+    for (const observer of this.#options.observers) observer.ended(call, outcome, request);
+  }
+
+  /** Lets a call in. @throws {NetworkError} if its caller may not make it, or not now */
+  #admit(call: Call): void {
+    this.#options.limits?.admit(call);
+    if (call.denied !== undefined) throw call.denied;
+    (this.#options.authorize ?? refuseChanges)(call);
+  }
+
+  /** Reads what a call asks for, and asks the driver for it. @throws {NetworkError} */
+  #make(observed: Observed, bytes: Uint8Array, signal: AbortSignal): unknown {
+    const { call } = observed;
+    const { driverFor, adminFor, observers } = this.#options;
+    const { service, key, name } = call.procedure;
+    const answers = (service === 'Admin' ? adminFor?.(call) : driverFor(call)) as Answers | undefined;
+    if (answers === undefined) throw new NetworkError(ErrorCode.NO_SUPPORT, name);
+    const request = observed.request = decode(call.procedure, bytes);
+    for (const observer of observers) observer.asked?.(call, request);
+    return answers[key]!(request, signal);
   }
 
   /** A NetworkError as it is; anything else is logged with its stack and leaves without its text. */

@@ -44,13 +44,14 @@ function arrived(calls: Calls, procedure: ServedProcedure, connections: Connecti
   const over = new AbortController();
   call.once('cancelled', () => over.abort());
   const [requestId] = call.metadata.get('x-request-id');
-  return { ...callerOf(calls, connections, call), procedure, id: nameCall(), ...parseRequestId(requestId), signal: over.signal };
+  return { ...callerOf(calls, connections, call)(), procedure, id: nameCall(), ...parseRequestId(requestId), signal: over.signal };
 }
 
-/** Who makes a call, or the calls of a session. */
-export function callerOf(calls: Calls, connections: Connections, call: { getPeer(): string; metadata: Metadata }): Pick<Call, 'connection' | 'identity' | 'denied'> {
+/** Who makes a call, or the calls of a session: to be asked for each of them, as proofs expire. @throws {NetworkError} if its connection has ended meanwhile */
+export function callerOf(calls: Calls, connections: Connections, call: { getPeer(): string; metadata: Metadata }): () => Pick<Call, 'connection' | 'identity' | 'denied'> {
   const connection = connectionOf(connections, call);
-  return { connection, ...calls.caller(connection, call.metadata.get('authorization').map(String)) };
+  const authorization = call.metadata.get('authorization').map(String);
+  return () => calls.caller(connection, authorization);
 }
 
 /** A connection can end a moment before its call is looked at. */

@@ -8,6 +8,8 @@ export interface Log {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+  /** Whether lines of a level are kept, for who would put many together in vain. */
+  isLevelEnabled?(level: 'debug'): boolean;
 }
 
 /** A log that keeps nothing. */

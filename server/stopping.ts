@@ -25,15 +25,15 @@ export class Stopping {
     this.#controller.abort();
   }
 
-  /** Does what must be done to its end. */
-  async during<T>(work: () => Promise<T>): Promise<T> {
+  /** Something is begun that must be done to its end. */
+  enter(): void {
     this.#calls += 1;
-    try {
-      return await work();
-    } finally {
-      this.#calls -= 1;
-      if (this.#calls === 0) for (const resolve of this.#waiting.splice(0)) resolve();
-    }
+  }
+
+  /** It is done. */
+  leave(): void {
+    this.#calls -= 1;
+    if (this.#calls === 0) for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   /** Settles when nothing is being done that must be done to its end. */

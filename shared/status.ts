@@ -38,7 +38,7 @@ export interface WireError {
  *
  * @param call what names the call that failed, in the daemon's log among others
  */
-export function encodeError(error: NetworkError, call?: { id: string; requestId?: string }): WireError {
+export function encodeError(error: NetworkError, call?: { id: string; requestId?: string | undefined }): WireError {
   const status = statusOf[error.code];
   const metadata: Record<string, string> = { code: String(error.code) };
   if (error.hint !== undefined) metadata['hint'] = error.hint;

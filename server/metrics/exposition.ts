@@ -33,10 +33,15 @@ export class Counter implements Metric {
 
   /** Adds one. @param labels always with the same names, in the same order */
   add(labels: Labels): void {
-    const key = Object.values(labels).join('\0');
-    const sample = this.#values.get(key);
-    if (sample === undefined) this.#values.set(key, { labels, value: 1 });
-    else sample.value += 1;
+    this.at(labels).value += 1;
+  }
+
+  /** The value with these labels, for who adds to it often. */
+  at(labels: Labels): Sample {
+    const key = keyOf(labels);
+    let sample = this.#values.get(key);
+    if (sample === undefined) this.#values.set(key, sample = { labels, value: 0 });
+    return sample;
   }
 
   samples(): ReturnType<Metric['samples']> {
@@ -44,19 +49,37 @@ export class Counter implements Metric {
   }
 }
 
+/** How often a value was how large, with the same labels. */
+export interface Series {
+  labels: Labels;
+  buckets: number[];
+  sum: number;
+  count: number;
+}
+
 /** How often a value was how large. */
 export class Histogram implements Metric {
   readonly type = 'histogram';
-  readonly #series = new Map<string, { labels: Labels; buckets: number[]; sum: number; count: number }>();
+  readonly #series = new Map<string, Series>();
 
   /** @param bounds the upper bounds of its buckets, rising, without the last, which has none */
   constructor(readonly name: string, readonly help: string, private readonly bounds: readonly number[]) {}
 
   /** Takes note of a value. */
   observe(labels: Labels, value: number): void {
-    const key = Object.values(labels).join('\0');
+    this.observeAt(this.at(labels), value);
+  }
+
+  /** The values with these labels, for who has many. */
+  at(labels: Labels): Series {
+    const key = keyOf(labels);
     let series = this.#series.get(key);
     if (series === undefined) this.#series.set(key, series = { labels, buckets: this.bounds.map(() => 0), sum: 0, count: 0 });
+    return series;
+  }
+
+  /** Takes note of a value, where `at` said. */
+  observeAt(series: Series, value: number): void {
     const bucket = this.bounds.findIndex((bound) => value <= bound);
     if (bucket >= 0) series.buckets[bucket]! += 1;
     series.sum += value;
@@ -70,6 +93,10 @@ export class Histogram implements Metric {
       return [...lines, { suffix: '_bucket', labels: { ...labels, le: '+Inf' }, value: count }, { suffix: '_sum', labels, value: sum }, { suffix: '_count', labels, value: count }];
     });
   }
+}
+
+function keyOf(labels: Labels): string {
+  return Object.values(labels).join('\0');
 }
 
 /** Values that are read when somebody asks. */

@@ -10,7 +10,7 @@ import type { Calls } from '../calls.js';
 import type { Connection, Connections } from '../connections.js';
 import { asBuffer, asIs, callerOf, statusOf, type Dispatch } from '../dispatch.js';
 import type { SessionLimits } from './limits.js';
-import { Session } from './session.js';
+import { Session, type Caller } from './session.js';
 
 type Stream = ServerDuplexStream<Buffer, Buffer>;
 
@@ -28,15 +28,17 @@ export function createSessions(calls: Calls, connections: Connections, limits: S
 }
 
 function attach(stream: Stream, calls: Calls, connections: Connections, limits: SessionLimits): void {
+  let caller: () => Caller;
   let connection: Connection;
   try {
-    ({ connection } = callerOf(calls, connections, stream));
+    caller = callerOf(calls, connections, stream);
+    ({ connection } = caller());
   } catch (error) {
     stream.emit('error', statusOf(error as NetworkError));
     return;
   }
   readLittleAhead(stream);
-  const session = new Session(calls, () => callerOf(calls, connections, stream), {
+  const session = new Session(calls, caller, {
     write: (frames, taken) => stream.write(asBuffer(encodeMessage(AttachResponse, { frames: frames as ServerFrame[] })), (error?: Error | null) => { if (!error) taken(); }),
     read: (more) => more ? stream.resume() : stream.pause(),
     end: (error) => {

@@ -6,6 +6,7 @@ import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { CallFrame, ClientFrame, CreditFrame, ServerFrame } from '../../shared/gen/vnet/v1/session.js';
 import { Heartbeat } from '../../shared/session/heartbeat.js';
 import { Outbox } from '../../shared/session/outbox.js';
+import { Wakeful } from '../../shared/session/wakeful.js';
 import { procedures as servedProcedures, stopped, type Call, type Calls } from '../calls.js';
 import { creditLimit } from './credit.js';
 import { broken, endFrame, readFrames } from './frames.js';
@@ -37,6 +38,7 @@ export class Session {
   readonly #limits: SessionLimits;
   readonly #outbox: Outbox<Partial<ServerFrame>>;
   readonly #heartbeat: Heartbeat;
+  readonly #wakeful = new Wakeful();
   readonly #stop = () => this.#begunToStop();
   /** The calls that have not ended. */
   readonly #open = new Map<number, SessionCall>();
@@ -74,6 +76,7 @@ export class Session {
   /** A message from the client. */
   take(message: Uint8Array): void {
     if (this.#over) return;
+    this.#wakeful.came();
     this.#heartbeat.heard();
     if (this.#stuck()) return this.#wire.cut();
     try {
@@ -170,6 +173,8 @@ export class Session {
     }
     call.done();
     this.#answering -= 1;
+    // Who asks one thing after the other asks again soon.
+    if (this.#open.size === 0) this.#wakeful.expect();
     this.#proceed();
   }
 
@@ -202,7 +207,8 @@ export class Session {
 
   /** A call as `Calls` sees it. @throws {NetworkError} if its caller is not who they were, or is there no more */
   #arrived({ name: id, procedure, signal }: SessionCall): Call {
-    return { ...this.#caller(), procedure, id, signal };
+    const { connection, identity, denied } = this.#caller();
+    return { connection, identity, denied, procedure, id, signal };
   }
 
   /** Whether the client has taken nothing for too long. */
