@@ -57,12 +57,14 @@ export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+/** What the library says of a GOAWAY with INADEQUATE_SECURITY (12), which is how vnetd shows somebody the door: of a call that was made, and of one that was about to be. */
+const shownTheDoor = /Protocol not secure enough|Session closed with error code 12$/;
+
 /** The error that ended a call: what the daemon sent, or what kept us from it. */
 export function receivedError(error: Pick<ServiceError, 'code' | 'details' | 'metadata'>, method: string, place: string, timeoutMs: number): NetworkError {
   const [detail] = error.metadata?.get(detailTrailer) ?? [];
   if (detail instanceof Buffer) return decodeError(error.code, error.details, detail);
-  // The library's words for a GOAWAY with INADEQUATE_SECURITY, which is how vnetd shows somebody the door.
-  if (error.details.includes('Protocol not secure enough')) return notLetIn(place);
+  if (shownTheDoor.test(error.details)) return notLetIn(place);
   switch (error.code as number) {
     case GrpcStatus.UNAVAILABLE:
       return unreachable(error.details, place);

@@ -139,7 +139,7 @@ async function openDoor(door: Door, connections: Connections, furnish: Furnish, 
   furnish(server);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const http = httpServerOf(server);
-  const sockets = new Set<Socket>();
+  const [sockets, sessions] = [new Set<Socket>(), new Set<ServerHttp2Session>()];
   const accept = createServer({ noDelay: true, pauseOnConnect: door.kind !== 'tls' }, (socket) => {
     if (!guard.admit(door.kind, socket)) return;
     sockets.add(socket);
@@ -150,7 +150,11 @@ async function openDoor(door: Door, connections: Connections, furnish: Furnish, 
     door.admit(socket, connection).then((inner) => {
       if (inner.destroyed || !guard.identified(connection)) return;
       connections.mark(connection, inner);
-      const follow = (session: ServerHttp2Session) => guard.follow(connection, session);
+      const follow = (session: ServerHttp2Session) => {
+        sessions.add(session);
+        session.once('close', () => sessions.delete(session));
+        guard.follow(connection, session);
+      };
       // It is made at once, or not at all.
       http.once('session', follow);
       injector.injectConnection(inner);
@@ -165,7 +169,7 @@ async function openDoor(door: Door, connections: Connections, furnish: Furnish, 
     });
   });
   const port = await listen(accept, door);
-  return { uri: door.uri(port), close: (graceMs, idle) => closeDoor(accept, server, sockets, graceMs, idle) };
+  return { uri: door.uri(port), close: (graceMs, idle) => closeDoor({ accept, server, sockets, sessions }, graceMs, idle) };
 }
 
 async function listen(accept: SocketServer, door: Door): Promise<number> {
@@ -185,9 +189,19 @@ async function listen(accept: SocketServer, door: Door): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-async function closeDoor(accept: SocketServer, server: Server, sockets: Set<Socket>, graceMs: number, idle?: Promise<void>): Promise<void> {
+/** A door with all that came in by it. */
+interface Opened {
+  accept: SocketServer;
+  server: Server;
+  sockets: Set<Socket>;
+  sessions: Set<ServerHttp2Session>;
+}
+
+async function closeDoor({ accept, server, sockets, sessions }: Opened, graceMs: number, idle?: Promise<void>): Promise<void> {
   accept.close();
-  const drained = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+  // From Node 24 on the library takes sessions for closed once they are asked to close: that they are is seen here.
+  const ended = [...sessions].map((session) => new Promise((resolve) => session.once('close', resolve)));
+  const drained = Promise.all([new Promise<void>((resolve) => server.tryShutdown(() => resolve())), ...ended]);
   const timers: NodeJS.Timeout[] = [];
   const after = (ms: number) => new Promise<void>((resolve) => { timers.push(setTimeout(resolve, ms)); });
   await Promise.race([drained, after(graceMs), ...(idle === undefined ? [] : [idle.then(() => after(Math.min(graceMs, lastWordsMs)))])]);

@@ -186,7 +186,7 @@ describe('an old Node', () => {
     const finding = (await driver.diagnose({ network: undefined })).findings.find(({ check }) => check === 'node');
     const complaint = nodeComplaint(version);
     expect(finding).toMatchObject(complaint === undefined ? { severity: Severity.OK } : { severity: Severity.WARNING, message: complaint.message, advice: complaint.advice });
-    expect(serving.daemon.log.some(({ msg }) => msg === complaint?.message)).toBe(complaint !== undefined);
+    expect(serving.daemon.log.some(({ msg }) => complaint !== undefined && msg === complaint.message)).toBe(complaint !== undefined);
     await close();
   });
 });
