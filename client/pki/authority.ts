@@ -9,7 +9,7 @@ import { basename, dirname, join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { runProgram } from '../program.js';
 import { alternativeName, files, formatDate, lifetimeDays, mostDays, parseRevoked, renderConfig, validateName, type Kind } from './config.js';
-import { locked } from './folder-lock.js';
+import { locked } from '../../shared/folder-lock.js';
 
 /** A certificate that an authority has signed. */
 export interface IssuedCertificate {

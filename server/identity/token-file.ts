@@ -10,6 +10,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { locked } from '../../shared/folder-lock.js';
 import { prepareFolder, writeDurably } from '../files.js';
 
 /** What is kept of a token. */
@@ -21,6 +22,9 @@ export interface TokenRecord {
   /** Undefined: it holds until it is revoked. */
   expires?: Date;
 }
+
+/** How long somebody else may be at work on the file, in milliseconds. */
+const turnMs = 5000;
 
 /** How every token begins, so that one can be found where it does not belong. */
 const prefix = 'vnet_';
@@ -88,23 +92,26 @@ export async function readTokens(path: string): Promise<TokenRecord[]> {
  * @returns the token itself, which is kept nowhere
  * @throws Error if there is one of that name, or the file cannot be used
  */
-export async function addToken(path: string, name: string, expires: Date | undefined): Promise<string> {
-  const tokens = await readTokens(path);
-  if (tokens.some((token) => token.name === name)) throw new Error(`there is a token '${name}' already`);
+export function addToken(path: string, name: string, expires: Date | undefined): Promise<string> {
   const token = prefix + randomBytes(32).toString('base64url');
   const sha256 = createHash('sha256').update(token).digest('hex');
-  await write(path, [...tokens, { name, sha256, created: new Date(), ...(expires === undefined ? {} : { expires }) }]);
-  return token;
+  return change(path, (tokens) => {
+    if (tokens.some((known) => known.name === name)) throw new Error(`there is a token '${name}' already`);
+    return [...tokens, { name, sha256, created: new Date(), ...(expires === undefined ? {} : { expires }) }];
+  }).then(() => token);
 }
 
 /** Makes a token count no more. @throws Error if there is none of that name, or the file cannot be used */
-export async function revokeToken(path: string, name: string): Promise<void> {
-  const tokens = await readTokens(path);
-  if (!tokens.some((token) => token.name === name)) throw new Error(`there is no token '${name}'`);
-  await write(path, tokens.filter((token) => token.name !== name));
+export function revokeToken(path: string, name: string): Promise<void> {
+  return change(path, (tokens) => {
+    if (!tokens.some((token) => token.name === name)) throw new Error(`there is no token '${name}'`);
+    return tokens.filter((token) => token.name !== name);
+  });
 }
 
-async function write(path: string, tokens: readonly TokenRecord[]): Promise<void> {
-  await prepareFolder(join(path, '..'), 0o755);
-  await writeDurably(path, formatTokens(tokens), 0o600);
+/** Of two at once, neither undoes what the other did. */
+async function change(path: string, make: (tokens: TokenRecord[]) => TokenRecord[]): Promise<void> {
+  const folder = join(path, '..');
+  await prepareFolder(folder, 0o755);
+  await locked(folder, async () => writeDurably(path, formatTokens(make(await readTokens(path))), 0o600), turnMs);
 }

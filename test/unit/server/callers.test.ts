@@ -1,6 +1,6 @@
 /** Accounts by their numbers, tokens as they are kept, and who a call is by what it brings. */
 import { EventEmitter } from 'node:events';
-import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -99,6 +99,10 @@ describe('the file of tokens', () => {
     await revokeToken(path, 'one');
     expect((await readTokens(path)).map(({ name }) => name)).toEqual(['two']);
     await expect(revokeToken(path, 'one')).rejects.toThrow(/there is no token 'one'/);
+    // Many at once: none undoes what another did.
+    await Promise.all(Array.from({ length: 10 }, (_, i) => addToken(path, `many-${i}`, undefined)));
+    expect((await readTokens(path)).filter(({ name }) => name.startsWith('many-'))).toHaveLength(10);
+    expect(await readdir(at('etc'))).toEqual(['tokens.json']);
     for (const mode of [0o640, 0o604, 0o620]) {
       await chmod(path, mode);
       await expect(readTokens(path)).rejects.toThrow(/chmod 600/);
