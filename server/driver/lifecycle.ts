@@ -167,6 +167,8 @@ export async function accept(estate: Estate, xml: string, strict: boolean): Prom
   const { definition: parsed, warnings } = parseNetwork(xml, { strict });
   const interfaces = needsBridgeName(parsed) ? (await estate.host.observe([])).interfaces : [];
   let definition = identify(parsed);
+  // Before its bridge is looked at: whoever defines a network anew, and gives no UUID, hears of that.
+  estate.register.refuseOthers(definition.name, definition.uuid);
   if (needsBridgeName(definition)) {
     definition = nameBridge(definition, new Set([...interfaces, ...estate.register.bridges(definition.uuid)]));
   } else if (isManaged(definition)) {

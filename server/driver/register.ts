@@ -112,6 +112,16 @@ export class Register {
    * @throws {NetworkError} OPERATION_FAILED if another network has the name or the UUID
    */
   claim(name: string, uuid: string, definition: NetworkDefinition): NetworkRecord {
+    this.refuseOthers(name, uuid);
+    const record = this.byUuid.get(uuid) ?? new NetworkRecord(name, uuid);
+    record.claims.add(definition);
+    this.byUuid.set(uuid, record);
+    this.byName.set(name, record);
+    return record;
+  }
+
+  /** @throws {NetworkError} OPERATION_FAILED if another network has the name or the UUID */
+  refuseOthers(name: string, uuid: string): void {
     const same = this.byUuid.get(uuid);
     if (same !== undefined && same.name !== name) {
       throw new NetworkError(ErrorCode.OPERATION_FAILED, `network '${same.name}' is already defined with uuid ${uuid}`);
@@ -122,11 +132,6 @@ export class Register {
         hint: `to change it, give its <uuid> in the document (vnet edit ${name} does)`,
       });
     }
-    const record = same ?? new NetworkRecord(name, uuid);
-    record.claims.add(definition);
-    this.byUuid.set(uuid, record);
-    this.byName.set(name, record);
-    return record;
   }
 
   /** Ends a claim, whatever came of it. */

@@ -206,7 +206,9 @@ export function describeConformance(title: string, open: () => Promise<Subject>)
       const network = await define(document('conf-clash', 13, { bridge: 'conf-clash0' }));
       await refused(define(document('conf-other', 14, { uuid: network.uuid })), ErrorCode.OPERATION_FAILED,
         /^operation failed: network 'conf-clash' is already defined with uuid/);
-      await refused(define(document('conf-clash', 14)), ErrorCode.OPERATION_FAILED, /^operation failed: network 'conf-clash' already exists with uuid/);
+      for (const more of [{}, { bridge: 'conf-clash0' }]) {
+        await refused(define(document('conf-clash', 14, more)), ErrorCode.OPERATION_FAILED, /^operation failed: network 'conf-clash' already exists with uuid/);
+      }
       await refused(define(document('conf-other', 14, { bridge: 'conf-clash0' })), ErrorCode.INTERNAL_ERROR,
         /^internal error: bridge name 'conf-clash0' already in use/);
       expect(await names()).not.toContain('conf-other');
