@@ -16,6 +16,7 @@ import type { Connection, Connections, ListenerKind } from './connections.js';
 import { openUnixPeers, type UnixPeers } from './identity/unix-peers.js';
 import { httpServerOf, setHttpOptions } from './limits/grpc-library.js';
 import { openGuard, type Guard } from './limits/guard.js';
+import { mostHeaderPairs } from './limits/limits.js';
 import type { Log } from './log.js';
 import type { Reloads } from './reload.js';
 import { clearStaleSocket } from './stale-socket.js';
@@ -135,7 +136,8 @@ async function openDoor(door: Door, connections: Connections, furnish: Furnish, 
     'grpc.max_concurrent_streams': limits.callsPerConnection + 64,
     'grpc.enable_channelz': 0,
   });
-  setHttpOptions(server, limits);
+  // Of those that have more fields than allowed, the first ends the connection: the library would read on and on.
+  setHttpOptions(server, { headerBytes: limits.headerBytes, mostHeaderPairs });
   furnish(server);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const http = httpServerOf(server);

@@ -45,7 +45,7 @@ export class Guard {
   readonly #timer: NodeJS.Timeout;
   #looked = performance.now();
 
-  constructor(readonly limits: Limits, descriptors: number, private readonly log: Log) {
+  constructor(readonly limits: Limits, descriptors: number, log: Log) {
     this.refusals = new Refusals(log);
     this.calls = new CallLimits(limits, this.refusals, (connection, bytes) => this.#watched.get(connection)?.traffic.answer(bytes));
     this.#admission = new Admission(limits, descriptors, process.getuid?.());
@@ -74,7 +74,12 @@ export class Guard {
     const now = performance.now();
     this.admitted += 1;
     const cut = (limit: keyof Limits) => this.#cut(connection, limit);
-    const traffic = new Traffic(socket, this.limits, this.held, cut, now);
+    const refused = (limit: keyof Limits) => {
+      const { id, listener, peer, identity } = connection;
+      this.refusals.note('call refused', limit, { connection: id, listener, peer, who: identity.name });
+    };
+    const largest = connection.listener === 'unix-readonly' ? 'readonlyMessageBytes' : 'messageBytes';
+    const traffic = new Traffic(socket, this.limits, largest, this.held, { exceeded: cut, refused }, now);
     this.#watched.set(connection, { connection, traffic, since: now });
     this.#admission.enter(connection, socket.remoteAddress, () => cut('unauthenticated'));
     connection.closed.addEventListener('abort', () => this.#forget(connection), { once: true });
@@ -132,7 +137,7 @@ export class Guard {
     if (leaving !== undefined && now - leaving > farewellMs) return this.#cut(connection, 'idleSeconds');
     if (idle && leaving === undefined) {
       watched.leaving = now;
-      this.log.debug({ connection: connection.id }, 'a connection without a call is closed');
+      this.refusals.note('connection closed', 'idleSeconds', { connection: connection.id });
       // A call that comes at this moment is still answered.
       session?.close();
     }

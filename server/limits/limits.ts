@@ -28,7 +28,7 @@ export interface Limits {
   idleSeconds: number;
   /** How long half a request may wait for the rest, and an answer for its reader to take any of it, in seconds. */
   stalledSeconds: number;
-  /** Calls that are being answered, in all. A watch is a call as long as it lasts. */
+  /** Calls that are being answered, in all; beside them each connection may have one. A watch is a call as long as it lasts. */
   calls: number;
   callsPerConnection: number;
   /** The largest request, in bytes. An XML document can have 1 MiB. */
@@ -37,9 +37,12 @@ export interface Limits {
   readonlyMessageBytes: number;
   /** The largest answer, in bytes. */
   responseBytes: number;
-  /** A call's metadata, in bytes, its path among it. */
+  /**
+   * A call's metadata, in bytes, its path among it and 32 for each field. Clients are told, and a call with more is
+   * refused; whoever has not listened is cut off.
+   */
   headerBytes: number;
-  /** A call's metadata, in fields. */
+  /** A call's metadata, in fields. Whoever sends more is cut off. */
   headerPairs: number;
   /** Bytes of requests that have not arrived whole, of one connection. */
   unreadBytes: number;
@@ -59,6 +62,9 @@ export interface Limits {
   overheadBytes: number;
   overheadBytesPerSecond: number;
 }
+
+/** The most that may be allowed of a call's metadata, in fields. */
+export const mostHeaderPairs = 1024;
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -122,7 +128,7 @@ export const limitKeys: Record<string, [field: keyof Limits, check: Check]> = {
   idle_seconds: ['idleSeconds', seconds], stalled_seconds: ['stalledSeconds', seconds],
   calls: ['calls', many], calls_per_connection: ['callsPerConnection', many],
   message_bytes: ['messageBytes', bytes], readonly_message_bytes: ['readonlyMessageBytes', bytes], response_bytes: ['responseBytes', bytes],
-  header_bytes: ['headerBytes', whole(1024, 64 * KiB)], header_pairs: ['headerPairs', whole(16, 1024)],
+  header_bytes: ['headerBytes', whole(1024, 64 * KiB)], header_pairs: ['headerPairs', whole(16, mostHeaderPairs)],
   unread_bytes: ['unreadBytes', bytes], unread_bytes_in_all: ['unreadBytesInAll', bytes],
   unsent_bytes: ['unsentBytes', bytes], unsent_bytes_in_all: ['unsentBytesInAll', bytes],
   resets: ['resets', many], resets_per_second: ['resetsPerSecond', many],

@@ -81,6 +81,27 @@ export function dataFrames(stream, bytes, { end = false } = {}) {
   return Buffer.concat(frames);
 }
 
+/**
+ * Reads frames as they come.
+ *
+ * @param told what of them is wanted: `data`, `ended` (a stream), `reset`, `goaway` (with its code and words)
+ * @returns takes the next bytes
+ */
+export function readFrames(told) {
+  let rest = Buffer.alloc(0);
+  return (bytes) => {
+    rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
+    while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
+      const [payload, type, flags] = [rest.subarray(9, 9 + rest.readUIntBE(0, 3)), rest[3], rest[4]];
+      rest = rest.subarray(9 + payload.length);
+      if (type === types.data) told.data();
+      if (type === types.reset) told.reset();
+      if ((type === types.data || type === types.headers) && (flags & endStream) !== 0) told.ended();
+      if (type === types.goaway) told.goaway(`${payload.readUInt32BE(4)} ${payload.subarray(8).toString()}`.trim());
+    }
+  };
+}
+
 /** Where a vnet URI leads. */
 export function placeOf(uri) {
   const { protocol, hostname, port, searchParams } = new URL(uri);
