@@ -30,8 +30,11 @@ const flood = (each, first = Buffer.concat([preface, ask(1)])) => (line) => {
 };
 const repeat = (times, each) => Buffer.concat(Array.from({ length: times }, (_, i) => each(i)));
 
-/** Asks for what any request fits, with so many bytes in a field that nobody knows. */
-const padded = (stream, bytes) => ask(stream, count, Buffer.concat([Buffer.from([0x7a, (bytes & 127) | 128, bytes >> 7 & 127 | 128, bytes >> 14]), Buffer.alloc(bytes)]));
+/** Asks for what needs no request, with so many bytes in a field that nobody knows. */
+const padded = (stream, bytes) => {
+  const key = Buffer.from([0x7a, bytes & 127 | 128, bytes >> 7 & 127 | 128, bytes >> 14]);
+  return Buffer.concat([open(stream, count), dataFrames(stream, message(Buffer.concat([key, Buffer.alloc(bytes)])), { end: true })]);
+};
 const reset = (stream) => Buffer.concat([ask(stream, watch), frame(types.reset, 0, stream, uint32(8))]);
 const pings = (times) => repeat(times, () => frame(types.ping, 0, 0, Buffer.alloc(8)));
 const strays = (times) => repeat(times, () => frame(0xbe, 0, 0, Buffer.alloc(100)));
