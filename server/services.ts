@@ -8,16 +8,16 @@ import { createDispatch } from './dispatch.js';
 import { Health } from './health.js';
 import type { Furnish } from './listen.js';
 import { openReflection } from './reflection.js';
-import { createSessions } from './session/attach.js';
+import { createSessions, type Reached } from './session/attach.js';
 import { sessionLimits, type SessionLimits } from './session/limits.js';
 
 /** What to put on each server: the driver, sessions, health, reflection. */
-export function furnishing(calls: Calls, connections: Connections, health = new Health(), limits: SessionLimits = sessionLimits): Furnish {
+export function furnishing(calls: Calls, connections: Connections, health = new Health(), limits: SessionLimits = sessionLimits, reached?: Reached): Furnish {
   const reflect = openReflection();
   return (server) => {
     const { definition, implementation } = createDispatch(calls, connections);
     server.addService(definition, implementation);
-    const sessions = createSessions(calls, connections, limits);
+    const sessions = createSessions(calls, connections, limits, reached);
     server.addService(sessions.definition, sessions.implementation);
     reflect(server);
     health.addTo(server);

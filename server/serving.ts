@@ -21,6 +21,7 @@ import { createCallMetrics } from './metrics/call-metrics.js';
 import { openCollection } from './metrics/collect.js';
 import { openMetrics } from './metrics/listen.js';
 import { furnishing } from './services.js';
+import { sessionLimitsOf } from './session/limits.js';
 import { clearStaleSocket } from './stale-socket.js';
 import { Stopping } from './stopping.js';
 
@@ -46,7 +47,8 @@ export async function serve(config: Config, { log, say, reloads }: Surroundings,
   });
   const collect = openCollection({ connections, guard, driver, figures: () => driver.figures(), kept: callMetrics.metrics });
   const metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
-  const listeners = await openListeners(config, connections, furnishing(calls, connections, health), reloads, log, guard)
+  const furnish = furnishing(calls, connections, health, sessionLimitsOf(config.limits), (...told) => guard.note(...told));
+  const listeners = await openListeners(config, connections, furnish, reloads, log, guard)
     .catch(async (error: unknown) => { await metrics?.close(); throw error; });
   health.follow(await opened.missing, opened.lacks, log);
   return {

@@ -12,7 +12,7 @@ import { Admission } from './admission.js';
 import { CallLimits } from './call-limits.js';
 import { spareDescriptors } from './descriptors.js';
 import { nameLimit, type Limits } from './limits.js';
-import { Refusals } from './refusals.js';
+import { Refusals, type Deed } from './refusals.js';
 import { Traffic } from './traffic.js';
 
 /** How often time is looked at, in milliseconds. */
@@ -74,10 +74,7 @@ export class Guard {
     const now = performance.now();
     this.admitted += 1;
     const cut = (limit: keyof Limits) => this.#cut(connection, limit);
-    const refused = (limit: keyof Limits) => {
-      const { id, listener, peer, identity } = connection;
-      this.refusals.note('call refused', limit, { connection: id, listener, peer, who: identity.name });
-    };
+    const refused = (limit: keyof Limits) => this.note('call refused', limit, connection);
     const largest = connection.listener === 'unix-readonly' ? 'readonlyMessageBytes' : 'messageBytes';
     const traffic = new Traffic(socket, this.limits, largest, this.held, { exceeded: cut, refused }, now);
     this.#watched.set(connection, { connection, traffic, since: now });
@@ -99,6 +96,11 @@ export class Guard {
     watched.session = session;
     // Of a session that carries calls of its own, vnet's, not each answers before the next.
     watched.traffic.follow(session, (path) => path.startsWith('/vnet.v1.Session/'));
+  }
+
+  /** Notes what a limit did to somebody. */
+  note(deed: Deed, limit: keyof Limits, { id, listener, peer, identity }: Connection): void {
+    this.refusals.note(deed, limit, { connection: id, listener, peer, who: identity.name });
   }
 
   /** Watches no more. */
@@ -153,8 +155,7 @@ export class Guard {
     const watched = this.#watched.get(connection);
     if (watched === undefined) return;
     this.#forget(connection);
-    const { id, listener, peer, identity } = connection;
-    this.refusals.note('connection cut', limit, { connection: id, listener, peer, who: identity.name });
+    this.note('connection cut', limit, connection);
     const { session } = watched;
     // Calls that have arrived with this one are not begun any more.
     session?.removeAllListeners('stream');

@@ -31,6 +31,14 @@ export interface Limits {
   /** Calls that are being answered, in all; beside them each connection may have one. A watch is a call as long as it lasts. */
   calls: number;
   callsPerConnection: number;
+  /** Calls of one session that are being done at the same time; further ones wait. */
+  sessionCalls: number;
+  /** Calls of one session that may wait; while there are more, it is not read. */
+  sessionWaitingCalls: number;
+  /** Streams of responses of one session at the same time. */
+  sessionStreams: number;
+  /** Bytes of answers that wait in one session for its client to read; while there are more, nothing is begun in it and it is not read. */
+  sessionUnsentBytes: number;
   /** The largest request, in bytes. An XML document can have 1 MiB. */
   messageBytes: number;
   /** The same on the read-only socket, by which no document comes. */
@@ -91,6 +99,11 @@ export const usualLimits: Limits = {
   // A thousand watchers and as many lookups.
   calls: 4000,
   callsPerConnection: 1000,
+  // More at the same time make nothing faster; a window full of lookups may wait.
+  sessionCalls: 64,
+  sessionWaitingCalls: 256,
+  sessionStreams: 256,
+  sessionUnsentBytes: 256 * KiB,
   messageBytes: 2 * MiB,
   readonlyMessageBytes: 64 * KiB,
   // 16,384 networks in one table take 4 MiB, 65,536 leases 9 MiB.
@@ -127,6 +140,8 @@ export const limitKeys: Record<string, [field: keyof Limits, check: Check]> = {
   handshake_seconds: ['handshakeSeconds', seconds], first_call_seconds: ['firstCallSeconds', seconds],
   idle_seconds: ['idleSeconds', seconds], stalled_seconds: ['stalledSeconds', seconds],
   calls: ['calls', many], calls_per_connection: ['callsPerConnection', many],
+  session_calls: ['sessionCalls', many], session_waiting_calls: ['sessionWaitingCalls', many],
+  session_streams: ['sessionStreams', many], session_unsent_bytes: ['sessionUnsentBytes', bytes],
   message_bytes: ['messageBytes', bytes], readonly_message_bytes: ['readonlyMessageBytes', bytes], response_bytes: ['responseBytes', bytes],
   header_bytes: ['headerBytes', whole(1024, 64 * KiB)], header_pairs: ['headerPairs', whole(16, mostHeaderPairs)],
   unread_bytes: ['unreadBytes', bytes], unread_bytes_in_all: ['unreadBytesInAll', bytes],

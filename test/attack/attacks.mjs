@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import {
-  ack, callHeaders, dataFrames, endStream, field, frame, message, newest, open, preface, remembered, settings, types, uint32,
+  ack, bytesField, callFrame, callHeaders, dataFrames, endStream, field, frame, message, newest, open, preface, remembered, settings, types, uint32,
 } from './wire.mjs';
 
 let bomb;
@@ -21,7 +21,8 @@ const count = '/vnet.v1.NetworkDriver/NumOfNetworks';
 const ask = (stream, path = lookup, request = Buffer.alloc(0)) => Buffer.concat([open(stream, path), frame(types.data, endStream, stream, message(request))]);
 
 /** Asks for the network `large`, whose document has some hundred thousand bytes. */
-const askLarge = (stream) => ask(stream, dump, Buffer.concat([Buffer.from([0x0a, 7, 0x0a, 5]), Buffer.from('large')]));
+const large = bytesField(1, bytesField(1, 'large'));
+const askLarge = (stream) => ask(stream, dump, large);
 
 /** Sends the same again and again, as fast as it is taken, after a call as anybody makes it. */
 const flood = (each, first = Buffer.concat([preface, ask(1)])) => (line) => {
@@ -31,10 +32,10 @@ const flood = (each, first = Buffer.concat([preface, ask(1)])) => (line) => {
 const repeat = (times, each) => Buffer.concat(Array.from({ length: times }, (_, i) => each(i)));
 
 /** Asks for what needs no request, with so many bytes in a field that nobody knows. */
-const padded = (stream, bytes) => {
-  const key = Buffer.from([0x7a, bytes & 127 | 128, bytes >> 7 & 127 | 128, bytes >> 14]);
-  return Buffer.concat([open(stream, count), dataFrames(stream, message(Buffer.concat([key, Buffer.alloc(bytes)])), { end: true })]);
-};
+const padded = (stream, bytes) => Buffer.concat([open(stream, count), dataFrames(stream, message(bytesField(15, Buffer.alloc(bytes))), { end: true })]);
+
+/** Opens a session, and makes so many calls in one message of it. */
+const session = (calls, path, request) => Buffer.concat([preface, open(1, '/vnet.v1.Session/Attach'), dataFrames(1, message(repeat(calls, (i) => callFrame(i, path, request))))]);
 const reset = (stream) => Buffer.concat([ask(stream, watch), frame(types.reset, 0, stream, uint32(8))]);
 const pings = (times) => repeat(times, () => frame(types.ping, 0, 0, Buffer.alloc(8)));
 const strays = (times) => repeat(times, () => frame(0xbe, 0, 0, Buffer.alloc(100)));
@@ -57,6 +58,10 @@ const measured = {
     connections: 4,
     take: (line) => line.write(Buffer.concat([preface, open(1, count, ...Array.from({ length: 100 }, (_, i) => field(`x-${i}`, 'y'))), frame(types.data, endStream, 1, message(Buffer.alloc(0)))])),
   },
+  'session-calls': { connections: 4, take: (line) => line.write(session(200, count)) },
+  'session-streams': { connections: 4, take: (line) => line.write(session(100, watch)) },
+  // The answers do not fit the window, which is never opened.
+  'session-deaf': { connections: 4, take: (line) => line.write(session(50, dump, large)) },
   'some-half-messages': {
     connections: 4,
     take: (line) => {

@@ -71,6 +71,18 @@ export function message(body, { compressed = 0, claimed = body.length } = {}) {
   return Buffer.concat([Buffer.from([compressed]), uint32(claimed), body]);
 }
 
+function varint(value) {
+  return value < 128 ? [value] : [value & 127 | 128, ...varint(value >>> 7)];
+}
+
+/** A field of a protobuf message that is bytes, a text or a message. */
+export const bytesField = (number, bytes) => Buffer.concat([Buffer.from([number << 3 | 2, ...varint(bytes.length)]), Buffer.from(bytes)]);
+
+/** A call as a frame of a session. */
+export function callFrame(call, path, request = Buffer.alloc(0)) {
+  return bytesField(1, bytesField(1, Buffer.concat([Buffer.from([1 << 3, ...varint(call)]), bytesField(2, path), bytesField(3, request)])));
+}
+
 /** Frames that carry bytes, as large as they may be. */
 export function dataFrames(stream, bytes, { end = false } = {}) {
   const frames = [];
