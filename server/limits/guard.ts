@@ -6,7 +6,7 @@
 import type { ServerHttp2Session } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Connection, ListenerKind } from '../connections.js';
+import type { Connection, ListenerKind, TurnAway } from '../connections.js';
 import type { Log } from '../log.js';
 import { Admission } from './admission.js';
 import { CallLimits } from './call-limits.js';
@@ -20,6 +20,9 @@ const lookEveryMs = 250;
 
 /** How long a connection that is asked to go may take, in milliseconds. */
 const farewellMs = 5_000;
+
+/** How long answers that are made may take to leave, in milliseconds. */
+const answersMs = 100;
 
 /** A connection that is watched. */
 interface Watched {
@@ -45,7 +48,8 @@ export class Guard {
   readonly #timer: NodeJS.Timeout;
   #looked = performance.now();
 
-  constructor(readonly limits: Limits, descriptors: number, log: Log) {
+  /** @param turnAway hears of everybody who is kept out or cut off */
+  constructor(readonly limits: Limits, descriptors: number, log: Log, readonly turnAway: TurnAway) {
     this.refusals = new Refusals(log);
     this.calls = new CallLimits(limits, this.refusals, (connection, bytes) => this.#watched.get(connection)?.traffic.answer(bytes));
     this.#admission = new Admission(limits, descriptors, process.getuid?.());
@@ -65,6 +69,8 @@ export class Guard {
     const refusal = this.#admission.refusal(kind, socket.remoteAddress);
     if (refusal === undefined) return true;
     this.refusals.note('connection refused', refusal, { listener: kind, peer: socket.remoteAddress });
+    const peer = socket.remoteAddress === undefined ? 'local' : `${socket.remoteAddress}:${socket.remotePort ?? 0}`;
+    this.turnAway({ listener: kind, peer, reason: `limits.${nameLimit(refusal)}`, greedy: true });
     socket.destroy();
     return false;
   }
@@ -87,6 +93,11 @@ export class Guard {
     const refusal = this.#admission.identify(connection);
     if (refusal !== undefined) this.#cut(connection, refusal);
     return refusal === undefined;
+  }
+
+  /** Counts a proof of its caller that a call brought and that is none. */
+  proofFailed(connection: Connection): void {
+    if (connection.failedProofs > this.limits.failedProofs) this.#cut(connection, 'failedProofs');
   }
 
   /** Follows the HTTP/2 session of a connection. */
@@ -156,12 +167,15 @@ export class Guard {
     if (watched === undefined) return;
     this.#forget(connection);
     this.note('connection cut', limit, connection);
+    const { id, listener, peer, identity } = connection;
+    this.turnAway({ listener, peer, connection: id, who: identity.name, reason: `limits.${nameLimit(limit)}`, greedy: limit !== 'failedProofs' });
     const { session } = watched;
     // Calls that have arrived with this one are not begun any more.
     session?.removeAllListeners('stream');
     // Before more is read: the loop would read two megabytes more of it first. But calls that are given up as they come are
     // let end before their session does: with Node 20 the process never came back from ending both at once.
-    const soon = limit === 'resets' ? setImmediate : process.nextTick;
+    // And whoever brings no good proof hears so first.
+    const soon = limit === 'resets' ? setImmediate : limit === 'failedProofs' ? afterAnswers : process.nextTick;
     soon(() => {
       if (session !== undefined && !session.destroyed) {
         session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from(`limits.${nameLimit(limit)}`));
@@ -172,7 +186,11 @@ export class Guard {
   }
 }
 
+function afterAnswers(work: () => void): void {
+  setTimeout(work, answersMs);
+}
+
 /** Keeps these limits, as far as this process may open files. */
-export async function openGuard(limits: Limits, log: Log): Promise<Guard> {
-  return new Guard(limits, await spareDescriptors(), log);
+export async function openGuard(limits: Limits, log: Log, turnAway: TurnAway = () => undefined): Promise<Guard> {
+  return new Guard(limits, await spareDescriptors(), log, turnAway);
 }

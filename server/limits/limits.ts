@@ -28,6 +28,8 @@ export interface Limits {
   idleSeconds: number;
   /** How long half a request may wait for the rest, and an answer for its reader to take any of it, in seconds. */
   stalledSeconds: number;
+  /** How often a connection may bring a token that is none. Then it is closed. */
+  failedProofs: number;
   /** Calls that are being answered, in all; beside them each connection may have one. A watch is a call as long as it lasts. */
   calls: number;
   callsPerConnection: number;
@@ -96,6 +98,8 @@ export const usualLimits: Limits = {
   // A client that is asked less often connects again, which takes it some milliseconds.
   idleSeconds: 600,
   stalledSeconds: 20,
+  // Whoever has a token that has expired makes some calls with it.
+  failedProofs: 5,
   // A thousand watchers and as many lookups.
   calls: 4000,
   callsPerConnection: 1000,
@@ -139,6 +143,7 @@ export const limitKeys: Record<string, [field: keyof Limits, check: Check]> = {
   unauthenticated: ['unauthenticated', many],
   handshake_seconds: ['handshakeSeconds', seconds], first_call_seconds: ['firstCallSeconds', seconds],
   idle_seconds: ['idleSeconds', seconds], stalled_seconds: ['stalledSeconds', seconds],
+  failed_proofs: ['failedProofs', many],
   calls: ['calls', many], calls_per_connection: ['callsPerConnection', many],
   session_calls: ['sessionCalls', many], session_waiting_calls: ['sessionWaitingCalls', many],
   session_streams: ['sessionStreams', many], session_unsent_bytes: ['sessionUnsentBytes', bytes],

@@ -49,6 +49,10 @@ const steadily = (each) => (line) => {
 
 /** Attacks that do so much of something and no more: one limit stops them, and without it nothing does. */
 const measured = {
+  'bad-tokens': { connections: 4, take: (line) => line.write(Buffer.concat([preface, repeat(10, () => {
+    const stream = line.nextStream();
+    return Buffer.concat([open(stream, count, field('authorization', 'Bearer nobody-has-this')), frame(types.data, endStream, stream, message(Buffer.alloc(0)))]);
+  })])) },
   idle: { connections: 10, take: once(() => Buffer.alloc(0)) },
   watches: { connections: 4, take: once((line) => repeat(50, () => ask(line.nextStream(3), watch))) },
   'large-requests': { connections: 4, take: (line) => line.write(Buffer.concat([preface, padded(1, 40_000)])) },

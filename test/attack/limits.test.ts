@@ -64,6 +64,7 @@ const cases: Record<string, Case> = {
   first_call_seconds: { attack: 'preface-only', connections: 20, limit: 0.5, stopped: cut },
   idle_seconds: { attack: 'idle', limit: 0.5, stopped: cut },
   stalled_seconds: { attack: 'half-request', limit: 0.5, stopped: cut },
+  failed_proofs: { attack: 'bad-tokens', way: 'tls', limit: 3, none: 1_000_000, stopped: cut },
   calls: { attack: 'watches', limit: 100, stopped: (result) => refused(result, 90) },
   calls_per_connection: { attack: 'watches', limit: 20, stopped: (result) => refused(result, 110) },
   // Without it they are refused beyond those of a connection.
