@@ -66,6 +66,14 @@ const measured = {
   'session-streams': { connections: 4, take: (line) => line.write(session(100, watch)) },
   // The answers do not fit the window, which is never opened.
   'session-deaf': { connections: 4, take: (line) => line.write(session(50, dump, large)) },
+  // It takes no answer, and goes on asking whether the daemon is there.
+  'session-stuck': {
+    connections: 4,
+    take: (line) => {
+      line.write(session(50, dump, large));
+      setInterval(() => line.write(frame(types.data, 0, 1, message(bytesField(1, bytesField(4, Buffer.alloc(0)))))), 200);
+    },
+  },
   'some-half-messages': {
     connections: 4,
     take: (line) => {

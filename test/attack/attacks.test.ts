@@ -46,6 +46,7 @@ const table: Record<string, Expected> = {
   'half-hello': { limit: ['handshake_seconds', 'unauthenticated'], ends: true, waits: true, by: ['tls'] },
   'headers-only': { limit: ['stalled_seconds'], ends: true, waits: true },
   'half-request': { limit: ['stalled_seconds'], ends: true, waits: true },
+  'session-stuck': { limit: ['stalled_seconds'], ends: true, waits: true },
   'no-window': { limit: ['stalled_seconds'], ends: true, waits: true },
   'no-reading': { limit: ['unsent_bytes', 'stalled_seconds'], ends: true, stallMs: 2000 },
   'one-byte-frames': { limit: ['overhead_bytes'], ends: true },
