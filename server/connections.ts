@@ -63,6 +63,8 @@ export class Connection {
   identity: Identity;
   /** Calls and streams that are being answered. */
   inFlight = 0;
+  /** Each tells how many bytes of answers it has that are not with the socket yet: sessions do. */
+  readonly unsent = new Set<() => number>();
   /** How often a call brought a proof of its caller that is none. */
   failedProofs = 0;
   readonly #socket: Socket;

@@ -82,10 +82,11 @@ export class Traffic {
 
   /**
    * @param socket the one that was accepted
+   * @param elsewhere each tells how many bytes of answers it has that are not with the socket yet
    * @param largest the limit of a request's size
    */
   constructor(
-    private readonly socket: Socket, private readonly limits: Limits, private readonly largest: keyof Limits, private readonly held: Held,
+    private readonly socket: Socket, private readonly elsewhere: ReadonlySet<() => number>, private readonly limits: Limits, private readonly largest: keyof Limits, private readonly held: Held,
     private readonly told: Told, now: number,
   ) {
     this.lastCall = now;
@@ -223,6 +224,7 @@ export class Traffic {
     // What native code has taken, and the kernel has not: with a wide window that is all of it.
     this.unsent = (this.socket as Socket & { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize ?? 0;
     for (const { stream } of this.#open) this.unsent += stream.writableLength;
+    for (const unsent of this.elsewhere) this.unsent += unsent();
     return this.unsent;
   }
 }

@@ -55,6 +55,9 @@ function attach(stream: Stream, calls: Calls, connections: Connections, limits: 
     },
     refused: (limit) => reached('call refused', limit, connection),
   }, limits);
+  const unsent = () => session.unsent;
+  connection.unsent.add(unsent);
+  for (const end of ['finish', 'cancelled', 'close']) stream.once(end, () => connection.unsent.delete(unsent));
   stream.on('data', (message: Buffer) => session.take(message));
   stream.on('end', () => session.noMore());
   stream.on('cancelled', () => session.gone());

@@ -76,6 +76,11 @@ export class Session {
     if (signal.aborted) this.#begunToStop();
   }
 
+  /** Bytes of answers that the transport has not been given. */
+  get unsent(): number {
+    return this.#outbox.waiting;
+  }
+
   /** A message from the client. */
   take(message: Uint8Array): void {
     if (this.#over) return;
