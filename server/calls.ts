@@ -38,6 +38,9 @@ export interface ServedProcedure extends Procedure {
 export const procedures: readonly ServedProcedure[] = [NetworkDriverDefinition, AdminDefinition].flatMap(({ name, fullName, methods }) =>
   Object.entries(methods).map(([key, method]) => ({ ...method, service: name, key, path: `/${fullName}/${method.name}` } as unknown as ServedProcedure)));
 
+/** What whoever may do anything may call. */
+const open = procedures.find(({ key }) => key === 'open')!;
+
 /** A call that arrived. */
 export interface Call {
   procedure: ServedProcedure;
@@ -77,7 +80,7 @@ export interface CallObserver {
 /** What calls need. */
 export interface CallsOptions {
   /** Refuses a call before its request is read; if undefined, only changes on a read-only connection. @throws {NetworkError} */
-  authorize?(call: Call): void;
+  authorize?(call: Pick<Call, 'connection' | 'identity' | 'procedure'>): void;
   /** What answers: the driver as far as this caller may see it. */
   driverFor(call: Call): NetworkDriver;
   /** What answers about the daemon itself. */
@@ -178,6 +181,24 @@ export class Calls {
       throw signal.aborted ? stopped() : error;
     }
     if (signal.aborted) throw stopped();
+  }
+
+  /**
+   * Lets somebody call what is beside the contract, if they may open the driver.
+   *
+   * @param name what it is called
+   * @throws {NetworkError}
+   */
+  async welcome(caller: Pick<Call, 'connection' | 'identity' | 'denied'>, name: string): Promise<void> {
+    const call: Call = { ...caller, procedure: { ...open, name }, id: nameCall(), signal: caller.connection.closed };
+    const observed = this.#begin(call);
+    try {
+      this.#admit(call);
+    } catch (cause) {
+      throw observed.outcome.error = this.#asNetworkError(cause, call);
+    } finally {
+      this.#end(observed);
+    }
   }
 
   #begin(call: Call): Observed {

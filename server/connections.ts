@@ -34,6 +34,23 @@ export interface Identity {
   token?: string;
 }
 
+/** Somebody whose connection was not taken, or taken back. */
+export interface TurnedAway {
+  listener: ListenerKind;
+  /** Where it came from: `198.51.100.7:40112`, or `local`. */
+  peer: string;
+  connection?: number;
+  /** Who it was, as far as is known. */
+  who?: string;
+  /** Why it was refused. */
+  reason: string;
+  /** It was not for who it is, but for what it took. */
+  greedy?: boolean;
+}
+
+/** Hears of everybody who is turned away. */
+export type TurnAway = (turned: TurnedAway) => void;
+
 /** One connection. */
 export class Connection {
   readonly id: number;
@@ -46,6 +63,8 @@ export class Connection {
   identity: Identity;
   /** Calls and streams that are being answered. */
   inFlight = 0;
+  /** Each tells how many bytes of answers it has that are not with the socket yet: sessions do. */
+  readonly unsent = new Set<() => number>();
   /** How often a call brought a proof of its caller that is none. */
   failedProofs = 0;
   readonly #socket: Socket;

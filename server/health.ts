@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import type { Server } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
 import { NetworkDriverDefinition } from '../shared/gen/vnet/v1/network_driver.js';
-import { openLate, takeServices, type LateService } from './late.js';
+import { openLate, takeServices, type LateService, type Welcome } from './late.js';
 import type { Log } from './log.js';
 
 /** How often a driver is asked how it is, in milliseconds. */
@@ -23,20 +23,22 @@ const methods = {
 
 /** Tells how the daemon is. */
 export class Health {
-  readonly #service = openLate(methods, () => this.#load());
   #loaded: HealthImplementation | undefined;
+  #service: LateService | undefined;
   #stopped = false;
   #lacks: readonly string[] = [];
 
-  /** Puts the health service on a server. */
-  addTo(server: Server): void {
-    server.addService(this.#service.definition, this.#service.implementation);
+  /** Puts the health service on a server, for those who are welcome. */
+  addTo(server: Server, welcome: Welcome): void {
+    const { definition, implementation } = openLate(methods, () => this.#load(), welcome);
+    server.addService(definition, implementation);
   }
 
   #load(): LateService {
+    if (this.#service !== undefined) return this.#service;
     const { HealthImplementation: Implementation } = createRequire(import.meta.url)('grpc-health-check') as typeof import('grpc-health-check');
     const health = this.#loaded = new Implementation(Object.fromEntries(services.map((name) => [name, this.#word])));
-    return takeServices((server) => health.addToServer(server))[0]!;
+    return this.#service = takeServices((server) => health.addToServer(server))[0]!;
   }
 
   /** From now on nobody is served. */

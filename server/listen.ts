@@ -12,10 +12,11 @@ import { dirname } from 'node:path';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { groupId } from './accounts.js';
 import type { Config } from './config.js';
-import type { Connection, Connections, ListenerKind } from './connections.js';
+import type { Connection, Connections, ListenerKind, TurnAway } from './connections.js';
 import { openUnixPeers, type UnixPeers } from './identity/unix-peers.js';
 import { httpServerOf, setHttpOptions } from './limits/grpc-library.js';
 import { openGuard, type Guard } from './limits/guard.js';
+import { mostHeaderPairs } from './limits/limits.js';
 import type { Log } from './log.js';
 import type { Reloads } from './reload.js';
 import { clearStaleSocket } from './stale-socket.js';
@@ -60,7 +61,7 @@ export async function openListeners(config: Config, connections: Connections, fu
   const listeners: Listener[] = [];
   const peers = await openUnixPeers(config.unix.peerCredentials, log);
   try {
-    for (const door of await doors(config, peers, reloads, log)) {
+    for (const door of await doors(config, peers, reloads, log, limits.turnAway)) {
       const listener = await openDoor(door, connections, furnish, log, limits);
       log.info({ uri: listener.uri }, 'listening');
       listeners.push(listener);
@@ -73,7 +74,7 @@ export async function openListeners(config: Config, connections: Connections, fu
   return listeners;
 }
 
-async function doors({ unix, tcp, tls, passed }: Config, peers: UnixPeers, reloads: Reloads, log: Log): Promise<Door[]> {
+async function doors({ unix, tcp, tls, passed }: Config, peers: UnixPeers, reloads: Reloads, log: Log, turnAway: TurnAway): Promise<Door[]> {
   const found = [await unixDoor(unix.socket, 0o660, unix.group, 'unix', peers, log, passed?.get('unix'))];
   if (unix.readonly) found.push(await unixDoor(unix.readonlySocket, 0o666, '', 'unix-readonly', peers, log, passed?.get('unix-readonly')));
   if (tcp.enabled) {
@@ -81,7 +82,7 @@ async function doors({ unix, tcp, tls, passed }: Config, peers: UnixPeers, reloa
     log.warn({ address: tcp.address }, 'tcp is neither encrypted nor authenticated: whoever reaches it may do everything, unless the access table names it');
   }
   if (tls.enabled) {
-    const { secure: admit } = await openTlsDoor(tls, reloads, log);
+    const { secure: admit } = await openTlsDoor(tls, reloads, log, turnAway);
     found.push({ kind: 'tls', admit, where: placed(passed?.get('tls'), { host: tls.address, port: tls.port }), uri: netUri('tls', tls.address) });
   }
   return found;
@@ -135,7 +136,8 @@ async function openDoor(door: Door, connections: Connections, furnish: Furnish, 
     'grpc.max_concurrent_streams': limits.callsPerConnection + 64,
     'grpc.enable_channelz': 0,
   });
-  setHttpOptions(server, limits);
+  // Of those that have more fields than allowed, the first ends the connection: the library would read on and on.
+  setHttpOptions(server, { headerBytes: limits.headerBytes, mostHeaderPairs });
   furnish(server);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const http = httpServerOf(server);
@@ -165,6 +167,7 @@ async function openDoor(door: Door, connections: Connections, furnish: Furnish, 
       // Over TLS it has been said, and the client hears why before it goes.
       if (door.kind === 'tls') return;
       log.warn({ err: error, listener: door.kind, connection: connection.id }, 'a client was not let in: it cannot be told who it is');
+      guard.turnAway({ listener: door.kind, peer: connection.peer, connection: connection.id, reason: 'it cannot be told who it is' });
       socket.destroy();
     });
   });

@@ -6,7 +6,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import type { Server } from '@grpc/grpc-js';
 import type { PackageDefinition } from '@grpc/proto-loader';
-import { openLate, takeServices, type LateService } from './late.js';
+import { openLate, takeServices, type LateService, type Welcome } from './late.js';
 
 /** The protocol files, relative to the package's folder `proto`. */
 const protocol = [
@@ -16,12 +16,13 @@ const protocol = [
 /** The services of reflection, in the order in which the library has them. */
 const names = ['grpc.reflection.v1.ServerReflection', 'grpc.reflection.v1alpha.ServerReflection'];
 
-/** Puts reflection on servers. */
-export function openReflection(): (server: Server) => void {
+/** Puts reflection on servers, for those who are welcome. */
+export function openReflection(welcome: Welcome): (server: Server) => void {
   let loaded: LateService[] | undefined;
   const services = names.map((name, index) => openLate(
     { ServerReflectionInfo: { path: `/${name}/ServerReflectionInfo`, requestStream: true, responseStream: true } },
     () => (loaded ??= load())[index]!,
+    welcome,
   ));
   return (server) => { for (const { definition, implementation } of services) server.addService(definition, implementation); };
 }

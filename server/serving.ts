@@ -21,6 +21,7 @@ import { createCallMetrics } from './metrics/call-metrics.js';
 import { openCollection } from './metrics/collect.js';
 import { openMetrics } from './metrics/listen.js';
 import { furnishing } from './services.js';
+import { sessionLimitsOf } from './session/limits.js';
 import { clearStaleSocket } from './stale-socket.js';
 import { Stopping } from './stopping.js';
 
@@ -34,7 +35,7 @@ export async function serve(config: Config, { log, say, reloads }: Surroundings,
   reloads.onReload({ name: 'the audit', paths: () => [], reload: async () => reopen() });
   const [connections, stopping, callMetrics] = [new Connections(), new Stopping(), createCallMetrics()];
   const health = new Health();
-  const guard = await openGuard(config.limits, log);
+  const guard = await openGuard(config.limits, log, (turned) => audit.turnedAway(turned));
   const node = nodeFinding(process.version, config.tcp.enabled || config.tls.enabled);
   warnOfNode(node, log);
   driver.alsoFound.push(() => node);
@@ -42,11 +43,12 @@ export async function serve(config: Config, { log, say, reloads }: Surroundings,
     authorize: (call) => access.authorize(call), driverFor: (call) => access.guard(driver, call),
     adminFor: (call) => adminFor(call, { connections, access, log }),
     observers: [guard.calls, createCallLog(log), audit, callMetrics], log, stopping,
-    identify: createIdentify(await openTokens(config, reloads, log)), limits: guard.calls,
+    identify: createIdentify(await openTokens(config, reloads, log), (connection) => guard.proofFailed(connection)), limits: guard.calls,
   });
   const collect = openCollection({ connections, guard, driver, figures: () => driver.figures(), kept: callMetrics.metrics });
   const metrics = await openMetrics(config.metrics, collect, clearStaleSocket, log);
-  const listeners = await openListeners(config, connections, furnishing(calls, connections, health), reloads, log, guard)
+  const furnish = furnishing(calls, connections, health, sessionLimitsOf(config.limits), (...told) => guard.note(...told));
+  const listeners = await openListeners(config, connections, furnish, reloads, log, guard)
     .catch(async (error: unknown) => { await metrics?.close(); throw error; });
   health.follow(await opened.missing, opened.lacks, log);
   return {

@@ -10,7 +10,7 @@ import { constants, type X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { createServer, type SecureContextOptions, type TLSSocket } from 'node:tls';
 import type { Config } from './config.js';
-import type { Connection, Identity } from './connections.js';
+import type { Connection, Identity, TurnAway } from './connections.js';
 import { Admission, identityOf } from './identity/admission.js';
 import { readTlsFiles, tlsPaths, type TlsFiles } from './identity/tls-files.js';
 import type { Log } from './log.js';
@@ -45,9 +45,10 @@ class Refused extends Error {
 /**
  * Reads the certificates that a configuration names, and again whenever they change.
  *
+ * @param turnAway hears of everybody who is not let in for what it shows, or may not stay
  * @throws Error naming the file that cannot be used
  */
-export async function openTlsDoor(tls: Config['tls'], reloads: Reloads, log: Log): Promise<TlsDoor> {
+export async function openTlsDoor(tls: Config['tls'], reloads: Reloads, log: Log, turnAway: TurnAway): Promise<TlsDoor> {
   let files = await readTlsFiles(tls);
   for (const problem of files.untimely) log.warn({}, `TLS: ${problem}: clients are refused until it is replaced`);
   const server = createServer({
@@ -60,6 +61,7 @@ export async function openTlsDoor(tls: Config['tls'], reloads: Reloads, log: Log
     const objection = admission.objection(certificate);
     if (objection === undefined) return;
     log.warn({ connection: connection.id, peer: connection.peer, who: connection.identity.name, why: objection }, `TLS: a connection was closed: ${objection}`);
+    turnAway({ listener: connection.listener, peer: connection.peer, connection: connection.id, who: connection.identity.name, reason: objection });
     connection.close();
   };
   const recheck = () => {
@@ -82,7 +84,7 @@ export async function openTlsDoor(tls: Config['tls'], reloads: Reloads, log: Log
       }
     },
   });
-  const shake = handshakes(server, log);
+  const shake = handshakes(server, log, turnAway);
   return {
     secure: async (socket, connection) => {
       const { secured, certificate, identity } = await shake(socket, connection, (shown) => admission.refusal(shown));
@@ -106,7 +108,7 @@ interface Client {
 type Shake = (socket: Socket, connection: Connection, refusal: (certificate: X509Certificate | undefined) => string | undefined) => Promise<Client>;
 
 /** Shakes hands with one client after the other, and says in the log who was not let in and why. */
-function handshakes(server: ReturnType<typeof createServer>, log: Log): Shake {
+function handshakes(server: ReturnType<typeof createServer>, log: Log, turnAway: TurnAway): Shake {
   const waiting = new WeakMap<Socket, { resolve(secured: TLSSocket): void; reject(error: Error): void }>();
   // The library keeps the socket below as `_parent` and tells of it nowhere else; its error event gives the secured one only.
   server.on('secureConnection', (secured: TLSSocket & { _parent?: Socket }) => waiting.get(secured._parent!)?.resolve(secured));
@@ -132,6 +134,10 @@ function handshakes(server: ReturnType<typeof createServer>, log: Log): Shake {
       const { message, who } = error as Error & { who?: string };
       if (!(error instanceof Refused)) socket.destroy();
       log.warn({ peer: connection.peer, connection: connection.id, ...(who === undefined ? {} : { who }), why: message }, 'TLS: a client was not let in');
+      // Whoever does not get so far has shown nothing.
+      if (error instanceof Refused) {
+        turnAway({ listener: connection.listener, peer: connection.peer, connection: connection.id, ...(who === undefined ? {} : { who }), reason: message });
+      }
       throw error;
     }
   };

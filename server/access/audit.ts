@@ -11,11 +11,12 @@ import { ErrorCode, errorCodeName, NetworkError } from '../../shared/errors.js';
 import type { Network } from '../../shared/gen/vnet/v1/network_driver.js';
 import type { Call, CallObserver, Outcome } from '../calls.js';
 import type { Config } from '../config.js';
-import type { ListenerKind } from '../connections.js';
+import type { TurnedAway } from '../connections.js';
 import type { Log } from '../log.js';
 import { LineFile } from './audit-file.js';
 import { handleIn, networkDefined } from './document.js';
 import { Hidden } from './refusal.js';
+import { Sparing } from './sparing.js';
 
 /** The longest text in a record, in characters: what callers write is as long as they like. */
 const longestText = 256;
@@ -23,17 +24,8 @@ const longestText = 256;
 /** Errors that say that somebody was refused. */
 const refusals: readonly ErrorCode[] = [ErrorCode.ACCESS_DENIED, ErrorCode.OPERATION_DENIED, ErrorCode.AUTH_FAILED];
 
-/** Somebody whose connection was not taken, or taken back. */
-export interface TurnedAway {
-  listener: ListenerKind;
-  /** Where it came from: `198.51.100.7:40112`, or `local`. */
-  peer: string;
-  connection?: number;
-  /** Who it was, as far as is known. */
-  who?: string;
-  /** Why it was refused. */
-  reason: string;
-}
+/** How many of those who are turned away for the same have a record of their own in a minute; of the others only their number is told. */
+const turnedAwayPerMinute = 20;
 
 /** What the audit needs. */
 export interface AuditOptions {
@@ -52,6 +44,9 @@ export class Audit implements CallObserver {
   readonly #options: AuditOptions;
   /** What changing calls are about, while they are answered: afterwards it may be gone. */
   readonly #begun = new WeakMap<Call, Network | undefined>();
+  readonly #turnedAway = new Sparing(turnedAwayPerMinute, (code, leftOut) => {
+    this.#put({ event: 'refused', code, left_out: leftOut, reason: 'so many more were turned away in a minute' });
+  });
   #failing = false;
 
   constructor(options: AuditOptions) {
@@ -84,14 +79,16 @@ export class Audit implements CallObserver {
   }
 
   /** Keeps record of somebody who was refused before any call. */
-  turnedAway({ listener, peer, connection, who, reason }: TurnedAway): void {
-    this.#put({ event: 'refused', who: who ?? null, listener, peer, connection: connection ?? null, code: 'AUTH_FAILED', reason });
+  turnedAway({ listener, peer, connection, who, reason, greedy = false }: TurnedAway): void {
+    // A flood of the ones does not hide the others.
+    const code = errorCodeName(greedy ? ErrorCode.RESOURCE_BUSY : ErrorCode.AUTH_FAILED);
+    if (this.#turnedAway.pass(code)) this.#put({ event: 'refused', who: who ?? null, listener, peer, connection: connection ?? null, code, reason });
   }
 
   #write(event: 'intent' | 'result' | 'refused', call: Call, network: Network | undefined, more: object): Error | undefined {
-    const { identity, connection, procedure, id } = call;
+    const { identity, connection, procedure, id, requestId } = call;
     return this.#put({
-      event, call: id, who: identity.name, kind: identity.kind, ...(identity.unix === undefined ? {} : { uid: identity.unix.uid, pid: identity.unix.pid }),
+      event, call: id, ...(requestId === undefined ? {} : { request: requestId }), who: identity.name, kind: identity.kind, ...(identity.unix === undefined ? {} : { uid: identity.unix.uid, pid: identity.unix.pid }),
       ...(identity.certificate === undefined ? {} : { fingerprint: identity.certificate.fingerprint }),
       listener: connection.listener, peer: connection.peer, connection: connection.id, procedure: procedure.name,
       network: network?.name || null, uuid: network?.uuid || null, ...more,

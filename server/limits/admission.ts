@@ -41,7 +41,7 @@ export class Admission {
     const { most, limits } = this;
     if (this.#guests.size >= most) return 'connections';
     // A network cannot take the last place of this host's own people.
-    if (kind !== 'unix' && this.#others >= most - Math.min(limits.connectionsKept, Math.floor(most / 2))) return 'connections';
+    if (kind !== 'unix' && this.#others >= most - Math.min(limits.connectionsKept, Math.floor(most / 2))) return 'connectionsKept';
     if (address !== undefined && (this.#addresses.get(address) ?? 0) >= limits.connectionsPerAddress) return 'connectionsPerAddress';
     return undefined;
   }

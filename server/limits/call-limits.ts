@@ -35,7 +35,8 @@ export class CallLimits implements CallObserver {
       this.#refuse(call, 'callsPerConnection', `${callsPerConnection} calls of this connection are being answered, and more are not taken`,
         'wait for answers, and end watches that nobody reads');
     }
-    if (this.#inFlight > calls) this.#refuse(call, 'calls', `${calls} calls are being answered, and more are not taken`, 'try again a little later');
+    // One call each: whoever takes all there are does not keep the others from being answered.
+    if (this.#inFlight > calls && call.connection.inFlight > 1) this.#refuse(call, 'calls', `${calls} calls are being answered, and more are not taken`, 'try again a little later');
   }
 
   /** Lets an answer out. @throws {NetworkError} RESOURCE_BUSY naming the limit */

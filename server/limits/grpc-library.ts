@@ -17,11 +17,11 @@ interface Insides {
 }
 
 /** Sets options of HTTP/2. Must come before the injector is made. */
-export function setHttpOptions(server: Server, options: { headerBytes: number; headerPairs: number }): void {
+export function setHttpOptions(server: Server, options: { headerBytes: number; mostHeaderPairs: number }): void {
   const { commonServerOptions } = server as unknown as Insides;
   if (commonServerOptions === undefined) throw new Error('this version of @grpc/grpc-js makes its HTTP/2 servers in another way');
   commonServerOptions.settings = { ...commonServerOptions.settings, maxHeaderListSize: options.headerBytes };
-  commonServerOptions.maxHeaderListPairs = options.headerPairs;
+  commonServerOptions.maxHeaderListPairs = options.mostHeaderPairs;
 }
 
 /** The HTTP/2 server behind a server's one injector. */

@@ -6,13 +6,13 @@
 import type { ServerHttp2Session } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Connection, ListenerKind } from '../connections.js';
+import type { Connection, ListenerKind, TurnAway } from '../connections.js';
 import type { Log } from '../log.js';
 import { Admission } from './admission.js';
 import { CallLimits } from './call-limits.js';
 import { spareDescriptors } from './descriptors.js';
 import { nameLimit, type Limits } from './limits.js';
-import { Refusals } from './refusals.js';
+import { Refusals, type Deed } from './refusals.js';
 import { Traffic } from './traffic.js';
 
 /** How often time is looked at, in milliseconds. */
@@ -20,6 +20,9 @@ const lookEveryMs = 250;
 
 /** How long a connection that is asked to go may take, in milliseconds. */
 const farewellMs = 5_000;
+
+/** How long answers that are made may take to leave, in milliseconds. */
+const answersMs = 100;
 
 /** A connection that is watched. */
 interface Watched {
@@ -45,7 +48,8 @@ export class Guard {
   readonly #timer: NodeJS.Timeout;
   #looked = performance.now();
 
-  constructor(readonly limits: Limits, descriptors: number, private readonly log: Log) {
+  /** @param turnAway hears of everybody who is kept out or cut off */
+  constructor(readonly limits: Limits, descriptors: number, log: Log, readonly turnAway: TurnAway) {
     this.refusals = new Refusals(log);
     this.calls = new CallLimits(limits, this.refusals, (connection, bytes) => this.#watched.get(connection)?.traffic.answer(bytes));
     this.#admission = new Admission(limits, descriptors, process.getuid?.());
@@ -65,6 +69,8 @@ export class Guard {
     const refusal = this.#admission.refusal(kind, socket.remoteAddress);
     if (refusal === undefined) return true;
     this.refusals.note('connection refused', refusal, { listener: kind, peer: socket.remoteAddress });
+    const peer = socket.remoteAddress === undefined ? 'local' : `${socket.remoteAddress}:${socket.remotePort ?? 0}`;
+    this.turnAway({ listener: kind, peer, reason: `limits.${nameLimit(refusal)}`, greedy: true });
     socket.destroy();
     return false;
   }
@@ -74,7 +80,9 @@ export class Guard {
     const now = performance.now();
     this.admitted += 1;
     const cut = (limit: keyof Limits) => this.#cut(connection, limit);
-    const traffic = new Traffic(socket, this.limits, this.held, cut, now);
+    const refused = (limit: keyof Limits) => this.note('call refused', limit, connection);
+    const largest = connection.listener === 'unix-readonly' ? 'readonlyMessageBytes' : 'messageBytes';
+    const traffic = new Traffic(socket, connection.unsent, this.limits, largest, this.held, { exceeded: cut, refused }, now);
     this.#watched.set(connection, { connection, traffic, since: now });
     this.#admission.enter(connection, socket.remoteAddress, () => cut('unauthenticated'));
     connection.closed.addEventListener('abort', () => this.#forget(connection), { once: true });
@@ -87,6 +95,11 @@ export class Guard {
     return refusal === undefined;
   }
 
+  /** Counts a proof of its caller that a call brought and that is none. */
+  proofFailed(connection: Connection): void {
+    if (connection.failedProofs > this.limits.failedProofs) this.#cut(connection, 'failedProofs');
+  }
+
   /** Follows the HTTP/2 session of a connection. */
   follow(connection: Connection, session: ServerHttp2Session): void {
     const watched = this.#watched.get(connection);
@@ -94,6 +107,11 @@ export class Guard {
     watched.session = session;
     // Of a session that carries calls of its own, vnet's, not each answers before the next.
     watched.traffic.follow(session, (path) => path.startsWith('/vnet.v1.Session/'));
+  }
+
+  /** Notes what a limit did to somebody. */
+  note(deed: Deed, limit: keyof Limits, { id, listener, peer, identity }: Connection): void {
+    this.refusals.note(deed, limit, { connection: id, listener, peer, who: identity.name });
   }
 
   /** Watches no more. */
@@ -132,7 +150,7 @@ export class Guard {
     if (leaving !== undefined && now - leaving > farewellMs) return this.#cut(connection, 'idleSeconds');
     if (idle && leaving === undefined) {
       watched.leaving = now;
-      this.log.debug({ connection: connection.id }, 'a connection without a call is closed');
+      this.refusals.note('connection closed', 'idleSeconds', { connection: connection.id });
       // A call that comes at this moment is still answered.
       session?.close();
     }
@@ -148,14 +166,16 @@ export class Guard {
     const watched = this.#watched.get(connection);
     if (watched === undefined) return;
     this.#forget(connection);
+    this.note('connection cut', limit, connection);
     const { id, listener, peer, identity } = connection;
-    this.refusals.note('connection cut', limit, { connection: id, listener, peer, who: identity.name });
+    this.turnAway({ listener, peer, connection: id, who: identity.name, reason: `limits.${nameLimit(limit)}`, greedy: limit !== 'failedProofs' });
     const { session } = watched;
     // Calls that have arrived with this one are not begun any more.
     session?.removeAllListeners('stream');
     // Before more is read: the loop would read two megabytes more of it first. But calls that are given up as they come are
     // let end before their session does: with Node 20 the process never came back from ending both at once.
-    const soon = limit === 'resets' ? setImmediate : process.nextTick;
+    // And whoever brings no good proof hears so first.
+    const soon = limit === 'resets' ? setImmediate : limit === 'failedProofs' ? afterAnswers : process.nextTick;
     soon(() => {
       if (session !== undefined && !session.destroyed) {
         session.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM, 0, Buffer.from(`limits.${nameLimit(limit)}`));
@@ -166,7 +186,11 @@ export class Guard {
   }
 }
 
+function afterAnswers(work: () => void): void {
+  setTimeout(work, answersMs);
+}
+
 /** Keeps these limits, as far as this process may open files. */
-export async function openGuard(limits: Limits, log: Log): Promise<Guard> {
-  return new Guard(limits, await spareDescriptors(), log);
+export async function openGuard(limits: Limits, log: Log, turnAway: TurnAway = () => undefined): Promise<Guard> {
+  return new Guard(limits, await spareDescriptors(), log, turnAway);
 }

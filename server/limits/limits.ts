@@ -28,18 +28,31 @@ export interface Limits {
   idleSeconds: number;
   /** How long half a request may wait for the rest, and an answer for its reader to take any of it, in seconds. */
   stalledSeconds: number;
-  /** Calls that are being answered, in all. A watch is a call as long as it lasts. */
+  /** How often a connection may bring a token that is none. Then it is closed. */
+  failedProofs: number;
+  /** Calls that are being answered, in all; beside them each connection may have one. A watch is a call as long as it lasts. */
   calls: number;
   callsPerConnection: number;
+  /** Calls of one session that are being done at the same time; further ones wait. */
+  sessionCalls: number;
+  /** Calls of one session that may wait; while there are more, it is not read. */
+  sessionWaitingCalls: number;
+  /** Streams of responses of one session at the same time. */
+  sessionStreams: number;
+  /** Bytes of answers that wait in one session for its client to read; while there are more, nothing is begun in it and it is not read. */
+  sessionUnsentBytes: number;
   /** The largest request, in bytes. An XML document can have 1 MiB. */
   messageBytes: number;
   /** The same on the read-only socket, by which no document comes. */
   readonlyMessageBytes: number;
   /** The largest answer, in bytes. */
   responseBytes: number;
-  /** A call's metadata, in bytes, its path among it. */
+  /**
+   * A call's metadata, in bytes, its path among it and 32 for each field. Clients are told, and a call with more is
+   * refused; whoever has not listened is cut off.
+   */
   headerBytes: number;
-  /** A call's metadata, in fields. */
+  /** A call's metadata, in fields. Whoever sends more is cut off. */
   headerPairs: number;
   /** Bytes of requests that have not arrived whole, of one connection. */
   unreadBytes: number;
@@ -59,6 +72,9 @@ export interface Limits {
   overheadBytes: number;
   overheadBytesPerSecond: number;
 }
+
+/** The most that may be allowed of a call's metadata, in fields. */
+export const mostHeaderPairs = 1024;
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
@@ -82,9 +98,16 @@ export const usualLimits: Limits = {
   // A client that is asked less often connects again, which takes it some milliseconds.
   idleSeconds: 600,
   stalledSeconds: 20,
+  // Whoever has a token that has expired makes some calls with it.
+  failedProofs: 5,
   // A thousand watchers and as many lookups.
   calls: 4000,
   callsPerConnection: 1000,
+  // More at the same time make nothing faster; a window full of lookups may wait.
+  sessionCalls: 64,
+  sessionWaitingCalls: 256,
+  sessionStreams: 256,
+  sessionUnsentBytes: 256 * KiB,
   messageBytes: 2 * MiB,
   readonlyMessageBytes: 64 * KiB,
   // 16,384 networks in one table take 4 MiB, 65,536 leases 9 MiB.
@@ -120,9 +143,12 @@ export const limitKeys: Record<string, [field: keyof Limits, check: Check]> = {
   unauthenticated: ['unauthenticated', many],
   handshake_seconds: ['handshakeSeconds', seconds], first_call_seconds: ['firstCallSeconds', seconds],
   idle_seconds: ['idleSeconds', seconds], stalled_seconds: ['stalledSeconds', seconds],
+  failed_proofs: ['failedProofs', many],
   calls: ['calls', many], calls_per_connection: ['callsPerConnection', many],
+  session_calls: ['sessionCalls', many], session_waiting_calls: ['sessionWaitingCalls', many],
+  session_streams: ['sessionStreams', many], session_unsent_bytes: ['sessionUnsentBytes', bytes],
   message_bytes: ['messageBytes', bytes], readonly_message_bytes: ['readonlyMessageBytes', bytes], response_bytes: ['responseBytes', bytes],
-  header_bytes: ['headerBytes', whole(1024, 64 * KiB)], header_pairs: ['headerPairs', whole(16, 1024)],
+  header_bytes: ['headerBytes', whole(1024, 64 * KiB)], header_pairs: ['headerPairs', whole(16, mostHeaderPairs)],
   unread_bytes: ['unreadBytes', bytes], unread_bytes_in_all: ['unreadBytesInAll', bytes],
   unsent_bytes: ['unsentBytes', bytes], unsent_bytes_in_all: ['unsentBytesInAll', bytes],
   resets: ['resets', many], resets_per_second: ['resetsPerSecond', many],

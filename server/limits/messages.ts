@@ -22,6 +22,8 @@ export class Messages {
   partial = 0;
   /** Pieces of it. */
   pieces = 0;
+  /** How long the longest says it is. */
+  longest = 0;
   #length = 0;
 
   /**
@@ -34,6 +36,7 @@ export class Messages {
     while (at < piece.length) {
       if (this.partial < prefix) at = this.#readPrefix(piece, at);
       if (this.partial < prefix) break;
+      if (this.#length > this.longest) this.longest = this.#length;
       const taken = Math.min(this.#length + prefix - this.partial, piece.length - at);
       at += taken;
       this.partial += taken;

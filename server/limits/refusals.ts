@@ -5,8 +5,8 @@
 import type { Log } from '../log.js';
 import { nameLimit, type Limits } from './limits.js';
 
-/** What a limit did: kept a connection out, ended it, or refused a call. */
-export type Deed = 'connection refused' | 'connection cut' | 'call refused';
+/** What a limit did: kept a connection out, cut it, ended it in all friendship, or refused a call. */
+export type Deed = 'connection refused' | 'connection cut' | 'connection closed' | 'call refused';
 
 /** How long the log is silent about the same again, in milliseconds. */
 const silenceMs = 10_000;
@@ -31,7 +31,8 @@ export class Refusals {
     entry.count += 1;
     const now = performance.now();
     if (now - entry.toldAt < silenceMs) return;
-    this.log.warn({ ...fields, limit: `limits.${limit}`, times: entry.count - entry.told }, `${deed}: limits.${limit}`);
+    const level = deed === 'connection closed' ? 'debug' : 'warn';
+    this.log[level]({ ...fields, limit: `limits.${limit}`, times: entry.count - entry.told }, `${deed}: limits.${limit}`);
     entry.told = entry.count;
     entry.toldAt = now;
   }

@@ -47,6 +47,14 @@ interface Open {
   counted: boolean;
 }
 
+/** Who is told that a limit was reached; both may be told more than once. */
+export interface Told {
+  /** The connection has to go. */
+  exceeded(limit: keyof Limits): void;
+  /** The library refuses a call. */
+  refused(limit: keyof Limits): void;
+}
+
 /** Bytes that all connections together hold. */
 export interface Held {
   unread: number;
@@ -74,11 +82,12 @@ export class Traffic {
 
   /**
    * @param socket the one that was accepted
-   * @param exceeded told which limit it has passed; may be told more than once
+   * @param elsewhere each tells how many bytes of answers it has that are not with the socket yet
+   * @param largest the limit of a request's size
    */
   constructor(
-    private readonly socket: Socket, private readonly limits: Limits, private readonly held: Held,
-    private readonly exceeded: (limit: keyof Limits) => void, now: number,
+    private readonly socket: Socket, private readonly elsewhere: ReadonlySet<() => number>, private readonly limits: Limits, private readonly largest: keyof Limits, private readonly held: Held,
+    private readonly told: Told, now: number,
   ) {
     this.lastCall = now;
     this.#resets = new Allowance(limits.resets, limits.resetsPerSecond, now);
@@ -94,18 +103,20 @@ export class Traffic {
 
   /** Follows an HTTP/2 session. @param isLasting whether a call by this path may be silent */
   follow(session: ServerHttp2Session, isLasting: (path: string) => boolean): void {
-    const control = () => { if (!this.#control.take(1, performance.now())) this.exceeded('controlFrames'); };
+    const control = () => { if (!this.#control.take(1, performance.now())) this.told.exceeded('controlFrames'); };
     session.on('ping', control);
     session.on('remoteSettings', control);
-    session.prependListener('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) =>
-      this.#begin(stream, isLasting(String(headers[':path']))));
+    session.prependListener('stream', (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, _flags: number, fields: readonly string[]) => {
+      this.#examineHeaders(fields);
+      this.#begin(stream, isLasting(String(headers[':path'])));
+    });
   }
 
   /** Notes that so many bytes are about to be sent. */
   answer(bytes: number): void {
     this.#answered += bytes;
     // What a look every quarter of a second does not see in time.
-    if (this.unsent + this.#answered > this.limits.unsentBytes && this.#measureUnsent() + bytes > this.limits.unsentBytes) this.exceeded('unsentBytes');
+    if (this.unsent + this.#answered > this.limits.unsentBytes && this.#measureUnsent() + bytes > this.limits.unsentBytes) this.told.exceeded('unsentBytes');
   }
 
   /** Looks at what time shows: what is stalled, and what the bytes tell. */
@@ -113,6 +124,14 @@ export class Traffic {
     this.#examineBytes(now);
     this.#examineRequests(now);
     this.#examineAnswers(now);
+  }
+
+  /** @param fields names and values in turn */
+  #examineHeaders(fields: readonly string[]): void {
+    if (fields.length > 2 * this.limits.headerPairs) return this.told.exceeded('headerPairs');
+    let bytes = 16 * fields.length;
+    for (const text of fields) bytes += text.length;
+    if (bytes > this.limits.headerBytes) this.told.exceeded('headerBytes');
   }
 
   #begin(stream: ServerHttp2Stream, lasting: boolean): void {
@@ -135,7 +154,7 @@ export class Traffic {
 
   #arrived(call: Open, piece: Buffer): void {
     const { messages } = call;
-    const { partial, whole } = messages;
+    const { partial, whole, longest } = messages;
     const good = messages.take(piece);
     call.heard = performance.now();
     if (messages.whole > whole) {
@@ -143,10 +162,12 @@ export class Traffic {
       call.begun = call.heard;
       this.#control.give(messages.whole - whole);
     }
+    const most = this.limits[this.largest];
+    if (messages.longest > most && longest <= most) this.told.refused(this.largest);
     this.#accounted += piece.length + pieceCredit;
     this.#hold(messages.partial - partial);
-    if (!good) this.exceeded('overheadBytes');
-    if (this.unread > this.limits.unreadBytes) this.exceeded('unreadBytes');
+    if (!good) this.told.exceeded('overheadBytes');
+    if (this.unread > this.limits.unreadBytes) this.told.exceeded('unreadBytes');
   }
 
   #ended(call: Open): void {
@@ -162,7 +183,7 @@ export class Traffic {
   #countReset(call: Open, now: number): void {
     if (call.counted || call.stream.rstCode === constants.NGHTTP2_NO_ERROR) return;
     call.counted = true;
-    if (!this.#resets.take(1, now)) this.exceeded('resets');
+    if (!this.#resets.take(1, now)) this.told.exceeded('resets');
   }
 
   #hold(bytes: number): void {
@@ -178,7 +199,7 @@ export class Traffic {
   /** Bytes that belong to no call: WINDOW_UPDATE, PRIORITY, frames without anything in them, metadata without an end. */
   #examineBytes(now: number): void {
     const stray = this.socket.bytesRead - this.#accounted - this.socket.bytesWritten * confirmedPart;
-    if (!this.#overhead.take(stray - this.#examined, now)) this.exceeded('overheadBytes');
+    if (!this.#overhead.take(stray - this.#examined, now)) this.told.exceeded('overheadBytes');
     this.#examined = stray;
   }
 
@@ -186,16 +207,16 @@ export class Traffic {
     const stalledMs = this.limits.stalledSeconds * 1000;
     for (const { messages, lasting, heard, begun, stream } of this.#open) {
       const waits = messages.partial > 0 || (messages.whole === 0 && !lasting && !stream.readableEnded);
-      if (waits && (now - heard > stalledMs || now - begun > patience * stalledMs)) return this.exceeded('stalledSeconds');
+      if (waits && (now - heard > stalledMs || now - begun > patience * stalledMs)) return this.told.exceeded('stalledSeconds');
     }
   }
 
   #examineAnswers(now: number): void {
-    if (this.#measureUnsent() > this.limits.unsentBytes) return this.exceeded('unsentBytes');
+    if (this.#measureUnsent() > this.limits.unsentBytes) return this.told.exceeded('unsentBytes');
     const written = this.socket.bytesWritten;
     const reads = this.unsent < this.#mark.unsent || written - this.#mark.written >= readingBytes;
     if (this.unsent <= unsentFree || reads) this.#mark = { at: now, written, unsent: this.unsent <= unsentFree ? Infinity : this.unsent };
-    else if (now - this.#mark.at > this.limits.stalledSeconds * 1000) this.exceeded('stalledSeconds');
+    else if (now - this.#mark.at > this.limits.stalledSeconds * 1000) this.told.exceeded('stalledSeconds');
   }
 
   #measureUnsent(): number {
@@ -203,6 +224,7 @@ export class Traffic {
     // What native code has taken, and the kernel has not: with a wide window that is all of it.
     this.unsent = (this.socket as Socket & { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize ?? 0;
     for (const { stream } of this.#open) this.unsent += stream.writableLength;
+    for (const unsent of this.elsewhere) this.unsent += unsent();
     return this.unsent;
   }
 }

@@ -9,13 +9,16 @@ import { AttachResponse, type ServerFrame } from '../../shared/gen/vnet/v1/sessi
 import type { Calls } from '../calls.js';
 import type { Connection, Connections } from '../connections.js';
 import { asBuffer, asIs, callerOf, statusOf, type Dispatch } from '../dispatch.js';
-import type { SessionLimits } from './limits.js';
+import type { ReachedLimit, SessionLimits } from './limits.js';
 import { Session, type Caller } from './session.js';
 
 type Stream = ServerDuplexStream<Buffer, Buffer>;
 
+/** Is told that a session has reached a limit. */
+export type Reached = (deed: 'connection cut' | 'call refused', limit: ReachedLimit, connection: Connection) => void;
+
 /** The service that answers sessions. */
-export function createSessions(calls: Calls, connections: Connections, limits: SessionLimits): Dispatch {
+export function createSessions(calls: Calls, connections: Connections, limits: SessionLimits, reached: Reached = () => undefined): Dispatch {
   return {
     definition: {
       attach: {
@@ -23,11 +26,11 @@ export function createSessions(calls: Calls, connections: Connections, limits: S
         requestSerialize: asIs, requestDeserialize: asIs, responseSerialize: asIs, responseDeserialize: asIs,
       },
     },
-    implementation: { attach: (stream: Stream) => attach(stream, calls, connections, limits) },
+    implementation: { attach: (stream: Stream) => attach(stream, calls, connections, limits, reached) },
   };
 }
 
-function attach(stream: Stream, calls: Calls, connections: Connections, limits: SessionLimits): void {
+function attach(stream: Stream, calls: Calls, connections: Connections, limits: SessionLimits, reached: Reached): void {
   let caller: () => Caller;
   let connection: Connection;
   try {
@@ -48,8 +51,15 @@ function attach(stream: Stream, calls: Calls, connections: Connections, limits: 
       const timer = setTimeout(() => connection.close(), limits.answerWithinMs).unref();
       stream.once('finish', () => clearTimeout(timer));
     },
-    cut: () => connection.close(),
+    cut: (limit) => {
+      if (limit !== undefined) reached('connection cut', limit, connection);
+      connection.close();
+    },
+    refused: (limit) => reached('call refused', limit, connection),
   }, limits);
+  const unsent = () => session.unsent;
+  connection.unsent.add(unsent);
+  for (const end of ['finish', 'cancelled', 'close']) stream.once(end, () => connection.unsent.delete(unsent));
   stream.on('data', (message: Buffer) => session.take(message));
   stream.on('end', () => session.noMore());
   stream.on('cancelled', () => session.gone());

@@ -1,5 +1,6 @@
 /** Lives here: what one session may ask of the daemon. Does not know: how it is asked. */
 import type { Patience } from '../../shared/session/heartbeat.js';
+import { usualLimits, type Limits } from '../limits/limits.js';
 
 /** What one session may ask of the daemon. */
 export interface SessionLimits extends Patience {
@@ -15,7 +16,16 @@ export interface SessionLimits extends Patience {
   stuckMs: number;
 }
 
+/** The limits that a session tells of when they are reached; others only make its client wait. */
+export type ReachedLimit = 'stalledSeconds' | 'sessionStreams';
+
+/** What the limits of the daemon are for a session. When it pings is the protocol's: session.proto tells clients. */
+export function sessionLimitsOf(limits: Limits): SessionLimits {
+  return {
+    callsInFlight: limits.sessionCalls, callsWaiting: limits.sessionWaitingCalls, streams: limits.sessionStreams,
+    bytesWaiting: limits.sessionUnsentBytes, stuckMs: limits.stalledSeconds * 1000, pingAfterMs: 20_000, answerWithinMs: 10_000,
+  };
+}
+
 /** The limits if nobody says otherwise; session.proto tells clients of them. */
-export const sessionLimits: SessionLimits = {
-  callsInFlight: 64, callsWaiting: 256, streams: 256, bytesWaiting: 256 * 1024, stuckMs: 30_000, pingAfterMs: 20_000, answerWithinMs: 10_000,
-};
+export const sessionLimits: SessionLimits = sessionLimitsOf(usualLimits);

@@ -10,7 +10,7 @@ import { Wakeful } from '../../shared/session/wakeful.js';
 import { procedures as servedProcedures, stopped, type Call, type Calls } from '../calls.js';
 import { creditLimit } from './credit.js';
 import { broken, endFrame, readFrames } from './frames.js';
-import type { SessionLimits } from './limits.js';
+import type { ReachedLimit, SessionLimits } from './limits.js';
 import { SessionCall } from './session-call.js';
 
 /** What carries a session. */
@@ -21,8 +21,10 @@ export interface Wire {
   read(more: boolean): void;
   /** Sends what was written, then ends the session: well, or with an error. */
   end(error?: NetworkError): void;
-  /** Ends the connection at once: nobody is there. */
-  cut(): void;
+  /** Ends the connection at once: nobody is there, or takes what is sent. @param limit the one it has passed */
+  cut(limit?: ReachedLimit): void;
+  /** A call was refused for this limit. */
+  refused?(limit: ReachedLimit): void;
 }
 
 /** Who makes a call. */
@@ -66,11 +68,19 @@ export class Session {
     this.#heartbeat = new Heartbeat(limits, {
       ping: () => this.#outbox.push({ ping: { number: this.#pings += 1 } }, 0),
       // While we do not read we cannot hear it.
-      silent: () => { if (this.#reading || this.#stuck()) wire.cut(); },
+      silent: () => {
+        if (this.#stuck()) wire.cut('stalledSeconds');
+        else if (this.#reading) wire.cut();
+      },
     });
     const { signal } = calls.stopping;
     signal.addEventListener('abort', this.#stop, { once: true });
     if (signal.aborted) this.#begunToStop();
+  }
+
+  /** Bytes of answers that the transport has not been given. */
+  get unsent(): number {
+    return this.#outbox.waiting;
   }
 
   /** A message from the client. */
@@ -78,7 +88,7 @@ export class Session {
     if (this.#over) return;
     this.#wakeful.came();
     this.#heartbeat.heard();
-    if (this.#stuck()) return this.#wire.cut();
+    if (this.#stuck()) return this.#wire.cut('stalledSeconds');
     try {
       for (const frame of readFrames(message)) this.#takeFrame(frame);
     } catch (error) {
@@ -181,7 +191,10 @@ export class Session {
   async #stream(call: SessionCall): Promise<void> {
     const { streams } = this.#limits;
     if (this.#streaming >= streams) {
-      return call.fail(new NetworkError(ErrorCode.RESOURCE_BUSY, `this session has ${streams} streams already`, { hint: 'end one, or connect once more' }));
+      this.#wire.refused?.('sessionStreams');
+      return call.fail(new NetworkError(ErrorCode.RESOURCE_BUSY, `this session has ${streams} streams already`, {
+        hint: 'end one, or connect once more; the limit is limits.session_streams in vnetd.toml',
+      }));
     }
     this.#streaming += 1;
     call.begun = true;

@@ -42,6 +42,11 @@ export class Outbox<Frame> {
     return this.#bytes >= this.#limit;
   }
 
+  /** Bytes that the transport has not been given. */
+  get waiting(): number {
+    return this.#frames.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
   /** Whether everything is with the transport. */
   get empty(): boolean {
     return this.#frames.length === 0 && this.#writingSince === undefined;

@@ -9,11 +9,11 @@
  *
  * Prints `begun` when it has begun, and at the end one line of JSON: how many
  * connections were opened, how many could not be, how many were ended by the
- * other side, how many are open still, after how many milliseconds the last one was ended, and what
- * the other side said in its GOAWAY.
+ * other side, how many are open still, after how many milliseconds the last one was ended, what
+ * the other side said in its GOAWAY, and how many frames of which kind it sent: `data`, and streams that it ended or reset.
  */
 import { attacks } from './attacks.mjs';
-import { openSocket, placeOf, types } from './wire.mjs';
+import { openSocket, placeOf, readFrames } from './wire.mjs';
 
 const [name = '', uri = '', seconds = '1', patience = '0', count] = process.argv.slice(2);
 const attack = attacks[name];
@@ -24,7 +24,7 @@ if (attack === undefined) {
 const place = placeOf(uri);
 const began = performance.now();
 const until = began + Number(seconds) * 1000;
-const result = { opened: 0, failed: 0, ended: 0, open: 0, lastMs: 0, said: {}, sent: 0 };
+const result = { opened: 0, failed: 0, ended: 0, open: 0, lastMs: 0, said: {}, sent: 0, data: 0, endedStreams: 0, resetStreams: 0 };
 
 function begin() {
   const socket = openSocket(place, { raw: attack.raw });
@@ -45,7 +45,20 @@ function begin() {
       };
       step();
     },
+    /** Sends what `each` gives ten times a second until the end. */
+    steadily(each) {
+      const timer = setInterval(() => {
+        if (socket.destroyed || performance.now() > until) clearInterval(timer);
+        else line.write(each());
+      }, 100);
+    },
   };
+  const hear = readFrames({
+    data: () => { result.data += 1; },
+    ended: () => { result.endedStreams += 1; },
+    reset: () => { result.resetStreams += 1; },
+    goaway: (words) => { result.said[words] = (result.said[words] ?? 0) + 1; },
+  });
   socket.once(socket.encrypted ? 'secureConnect' : 'connect', () => {
     there = true;
     result.opened += 1;
@@ -66,15 +79,6 @@ function begin() {
     setTimeout(() => socket.on('data', hear).resume(), until - performance.now() + Number(patience) * 600);
   }
   else socket.on('data', (bytes) => hear(bytes));
-}
-
-/** Notes what a GOAWAY says; that it begins a chunk or follows another frame is good enough. */
-function hear(bytes) {
-  for (let at = 0; at + 17 <= bytes.length; at += 9 + bytes.readUIntBE(at, 3)) {
-    if (bytes[at + 3] !== types.goaway) continue;
-    const words = `${bytes.readUInt32BE(at + 13)} ${bytes.subarray(at + 17, at + 9 + bytes.readUIntBE(at, 3)).toString()}`.trim();
-    result.said[words] = (result.said[words] ?? 0) + 1;
-  }
 }
 
 const all = Number(count ?? attack.connections);

@@ -9,7 +9,7 @@
 import { randomBytes } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import {
-  callHeaders, dataFrames, endStream, field, frame, message, newest, open, preface, remembered, settings, types, uint32,
+  ack, bytesField, callFrame, callHeaders, dataFrames, endStream, field, frame, message, newest, open, preface, remembered, settings, types, uint32,
 } from './wire.mjs';
 
 let bomb;
@@ -17,19 +17,83 @@ let bomb;
 const lookup = '/vnet.v1.NetworkDriver/NetworkLookupByName';
 const dump = '/vnet.v1.NetworkDriver/NetworkDumpXml';
 const watch = '/vnet.v1.NetworkDriver/WatchNetworkEvents';
+const count = '/vnet.v1.NetworkDriver/NumOfNetworks';
 const ask = (stream, path = lookup, request = Buffer.alloc(0)) => Buffer.concat([open(stream, path), frame(types.data, endStream, stream, message(request))]);
 
 /** Asks for the network `large`, whose document has some hundred thousand bytes. */
-const askLarge = (stream) => ask(stream, dump, Buffer.concat([Buffer.from([0x0a, 7, 0x0a, 5]), Buffer.from('large')]));
+const large = bytesField(1, bytesField(1, 'large'));
+const askLarge = (stream) => ask(stream, dump, large);
 
 /** Sends the same again and again, as fast as it is taken, after a call as anybody makes it. */
 const flood = (each, first = Buffer.concat([preface, ask(1)])) => (line) => {
   line.write(first);
   line.pump(() => each(line));
 };
-const repeat = (count, each) => Buffer.concat(Array.from({ length: count }, (_, i) => each(i)));
+const repeat = (times, each) => Buffer.concat(Array.from({ length: times }, (_, i) => each(i)));
+
+/** Asks for what needs no request, with so many bytes in a field that nobody knows. */
+const padded = (stream, bytes) => Buffer.concat([open(stream, count), dataFrames(stream, message(bytesField(15, Buffer.alloc(bytes))), { end: true })]);
+
+/** Opens a session, and makes so many calls in one message of it. */
+const session = (calls, path, request) => Buffer.concat([preface, open(1, '/vnet.v1.Session/Attach'), dataFrames(1, message(repeat(calls, (i) => callFrame(i, path, request))))]);
+const reset = (stream) => Buffer.concat([ask(stream, watch), frame(types.reset, 0, stream, uint32(8))]);
+const pings = (times) => repeat(times, () => frame(types.ping, 0, 0, Buffer.alloc(8)));
+const strays = (times) => repeat(times, () => frame(0xbe, 0, 0, Buffer.alloc(100)));
+
+/** Says hello, makes a call as anybody does, and then this. */
+const once = (each) => (line) => line.write(Buffer.concat([preface, ask(1), each(line)]));
+const steadily = (each) => (line) => {
+  line.write(Buffer.concat([preface, ask(1)]));
+  line.steadily(() => each(line));
+};
+
+/** Attacks that do so much of something and no more: one limit stops them, and without it nothing does. */
+const measured = {
+  'bad-tokens': { connections: 4, take: (line) => line.write(Buffer.concat([preface, repeat(10, () => {
+    const stream = line.nextStream();
+    return Buffer.concat([open(stream, count, field('authorization', 'Bearer nobody-has-this')), frame(types.data, endStream, stream, message(Buffer.alloc(0)))]);
+  })])) },
+  idle: { connections: 10, take: once(() => Buffer.alloc(0)) },
+  watches: { connections: 4, take: once((line) => repeat(50, () => ask(line.nextStream(3), watch))) },
+  'large-requests': { connections: 4, take: (line) => line.write(Buffer.concat([preface, padded(1, 40_000)])) },
+  'large-answers': { connections: 4, take: (line) => line.write(Buffer.concat([preface, askLarge(1)])) },
+  'much-metadata': { connections: 4, take: (line) => line.write(Buffer.concat([preface, open(1, count, field('x', 'y'.repeat(8000))), frame(types.data, endStream, 1, message(Buffer.alloc(0)))])) },
+  'many-fields': {
+    connections: 4,
+    take: (line) => line.write(Buffer.concat([preface, open(1, count, ...Array.from({ length: 100 }, (_, i) => field(`x-${i}`, 'y'))), frame(types.data, endStream, 1, message(Buffer.alloc(0)))])),
+  },
+  'session-calls': { connections: 4, take: (line) => line.write(session(200, count)) },
+  'session-streams': { connections: 4, take: (line) => line.write(session(100, watch)) },
+  // The answers do not fit the window, which is never opened.
+  'session-deaf': { connections: 4, take: (line) => line.write(session(50, dump, large)) },
+  // It takes no answer, and goes on asking whether the daemon is there.
+  'session-stuck': {
+    connections: 4,
+    take: (line) => {
+      line.write(session(50, dump, large));
+      setInterval(() => line.write(frame(types.data, 0, 1, message(bytesField(1, bytesField(4, Buffer.alloc(0)))))), 200);
+    },
+  },
+  'some-half-messages': {
+    connections: 4,
+    take: (line) => {
+      line.write(Buffer.concat([preface, ask(1)]));
+      const streams = Array.from({ length: 100 }, () => line.nextStream(3));
+      let round = 0;
+      line.write(repeat(streams.length, (i) => Buffer.concat([open(streams[i], lookup), frame(types.data, 0, streams[i], message(Buffer.alloc(0), { claimed: 1_900_000 }))])));
+      line.pump(() => dataFrames(streams[round++ % streams.length], Buffer.alloc(16_384)), 500);
+    },
+  },
+  'some-resets': { connections: 4, take: once((line) => repeat(300, () => reset(line.nextStream(3)))) },
+  'steady-resets': { connections: 4, take: steadily((line) => repeat(50, () => reset(line.nextStream(3)))) },
+  'some-pings': { connections: 4, take: once(() => pings(300)) },
+  'steady-pings': { connections: 4, take: steadily(() => pings(50)) },
+  'some-strays': { connections: 4, take: once(() => strays(2000)) },
+  'steady-strays': { connections: 4, take: steadily(() => strays(200)) },
+};
 
 export const attacks = {
+  ...measured,
   silent: { connections: 100, raw: true, take: () => undefined },
   'preface-only': { connections: 80, take: (line) => line.write(preface) },
   'half-hello': { connections: 80, raw: true, take: (line) => line.write(Buffer.from([0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3])) },
@@ -71,6 +135,14 @@ export const attacks = {
     // One byte of each header makes 4,000.
     take: (line) => {
       line.write(Buffer.concat([preface, ask(1), open(3, lookup, remembered('x-bomb', 'b'.repeat(3900)))]));
+      line.pump(() => repeat(10, () => open(line.nextStream(5), lookup, ...Array.from({ length: 1000 }, () => newest))));
+    },
+  },
+  'header-bomb-acked': {
+    connections: 4,
+    // The same by one who has said that it knows the limits: the library keeps them.
+    take: (line) => {
+      line.write(Buffer.concat([preface, frame(types.settings, ack, 0), open(3, lookup, remembered('x-bomb', 'b'.repeat(3900)))]));
       line.pump(() => repeat(10, () => open(line.nextStream(5), lookup, ...Array.from({ length: 1000 }, () => newest))));
     },
   },

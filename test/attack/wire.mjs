@@ -71,6 +71,18 @@ export function message(body, { compressed = 0, claimed = body.length } = {}) {
   return Buffer.concat([Buffer.from([compressed]), uint32(claimed), body]);
 }
 
+function varint(value) {
+  return value < 128 ? [value] : [value & 127 | 128, ...varint(value >>> 7)];
+}
+
+/** A field of a protobuf message that is bytes, a text or a message. */
+export const bytesField = (number, bytes) => Buffer.concat([Buffer.from([number << 3 | 2, ...varint(bytes.length)]), Buffer.from(bytes)]);
+
+/** A call as a frame of a session. */
+export function callFrame(call, path, request = Buffer.alloc(0)) {
+  return bytesField(1, bytesField(1, Buffer.concat([Buffer.from([1 << 3, ...varint(call)]), bytesField(2, path), bytesField(3, request)])));
+}
+
 /** Frames that carry bytes, as large as they may be. */
 export function dataFrames(stream, bytes, { end = false } = {}) {
   const frames = [];
@@ -79,6 +91,27 @@ export function dataFrames(stream, bytes, { end = false } = {}) {
     frames.push(frame(types.data, end && at + part.length >= bytes.length ? endStream : 0, stream, part));
   }
   return Buffer.concat(frames);
+}
+
+/**
+ * Reads frames as they come.
+ *
+ * @param told what of them is wanted: `data`, `ended` (a stream), `reset`, `goaway` (with its code and words)
+ * @returns takes the next bytes
+ */
+export function readFrames(told) {
+  let rest = Buffer.alloc(0);
+  return (bytes) => {
+    rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
+    while (rest.length >= 9 && rest.length >= 9 + rest.readUIntBE(0, 3)) {
+      const [payload, type, flags] = [rest.subarray(9, 9 + rest.readUIntBE(0, 3)), rest[3], rest[4]];
+      rest = rest.subarray(9 + payload.length);
+      if (type === types.data) told.data();
+      if (type === types.reset) told.reset();
+      if ((type === types.data || type === types.headers) && (flags & endStream) !== 0) told.ended();
+      if (type === types.goaway) told.goaway(`${payload.readUInt32BE(4)} ${payload.subarray(8).toString()}`.trim());
+    }
+  };
 }
 
 /** Where a vnet URI leads. */

@@ -6,6 +6,7 @@ import { execFile, spawn } from 'node:child_process';
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Client, credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openConnection } from '../../client/connection.js';
 import { ErrorCode } from '../../shared/errors.js';
@@ -152,3 +153,47 @@ it('what is about to be done is on record, whatever ends the daemon then', async
   expect(JSON.parse(lines[0]!)).toMatchObject({ event: 'intent', call: 'c', who: 'alice', procedure: 'NetworkUndefine', network: 'lab' });
   await folder.close();
 }, 30_000);
+
+describe('health and reflection', { timeout: 60_000 }, () => {
+  const asIs = (bytes: Buffer) => bytes;
+  /** The status of a health check, and of the question which services there are. */
+  const asked = async (address: string, how = credentials.createInsecure()) => {
+    const client = new Client(address, how, { 'grpc.use_local_subchannel_pool': 1 });
+    const health = new Promise<number>((resolve) => {
+      client.makeUnaryRequest('/grpc.health.v1.Health/Check', asIs, asIs, Buffer.alloc(0), (error) => resolve(error?.code ?? 0));
+    });
+    const services = new Promise<number>((resolve) => {
+      const stream = client.makeBidiStreamRequest('/grpc.reflection.v1.ServerReflection/ServerReflectionInfo', asIs, asIs);
+      stream.on('data', () => { resolve(0); stream.end(); }).on('error', ({ code }: Error & { code: number }) => resolve(code));
+      stream.write(Buffer.from([0x3a, 0]));
+    });
+    const found = { health: await health, reflection: await services };
+    client.close();
+    return found;
+  };
+
+  it('are for those who may do something; health for everybody by a socket of this host', async () => {
+    const guarded = await openServing('test', {
+      access: '[[allow]]\nlistener = "tcp"\nrights = "read"\n', tls: 'require_client_certificate = false',
+    });
+    try {
+      const read = (name: string) => readFile(join(guarded.pki, name));
+      const tls = new URL(guarded.uris.tls).host.replace('127.0.0.1', 'localhost');
+      const [ca, key, certificate] = [await read('ca.pem'), await read('client-key.pem'), await read('client.pem')];
+      const listed = () => asked(tls, credentials.createSsl(ca, key, certificate));
+      const socket = (name: string) => `unix:${join(guarded.root, 'run/vnet', name)}`;
+      expect(await asked(socket('vnet.sock'))).toEqual({ health: 0, reflection: 0 });
+      expect(await asked(new URL(guarded.uris.tcp).host)).toEqual({ health: 0, reflection: 0 });
+      expect(await listed()).toEqual({ health: 7, reflection: 7 });
+      expect(await asked(tls, credentials.createSsl(ca))).toEqual({ health: 16, reflection: 16 });
+      const denied = await until('the audit', async () => guarded.daemon.log.find(({ audit: line, procedure, who }) => line === true && procedure === 'ServerReflectionInfo' && who === 'CN=client'));
+      expect(denied).toMatchObject({ event: 'refused', code: 'ACCESS_DENIED', listener: 'tls', hint: expect.stringContaining('connect:getattr') });
+      await writeFile(join(guarded.root, 'etc/vnet/access.toml'), '[[allow]]\nsubject = "CN=client"\nrights = ["connect:getattr"]\n');
+      await until('the new table', async () => (await listed()).health === 0);
+      expect(await listed()).toEqual({ health: 0, reflection: 0 });
+      expect(await asked(tls, credentials.createSsl(ca))).toEqual({ health: 16, reflection: 16 });
+    } finally {
+      await guarded.close();
+    }
+  });
+});

@@ -150,6 +150,21 @@ describe('a token', () => {
     await (await connect(serving.uris.tcp, { tokenFile: file('right') })).close();
   });
 
+  it('that is none may be shown a few times, and then the connection is closed and the audit says so', async () => {
+    const client = new Client(`unix:${serving.root}/run/vnet/vnet.sock`, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+    const metadata = new Metadata();
+    metadata.set('authorization', 'Bearer nobody-has-this');
+    const bytes = (value: Buffer) => value;
+    const call = () => new Promise<number | undefined>((resolve) => {
+      client.makeUnaryRequest('/vnet.v1.NetworkDriver/NumOfNetworks', bytes, bytes, Buffer.alloc(0), metadata, (error) => resolve(error?.code));
+    });
+    // Five are allowed, and the sixth still hears why.
+    for (let i = 0; i < 6; i += 1) expect(await call()).toBe(16);
+    const cut = await until('the record', async () => serving.daemon.log.find(({ audit, reason }) => audit === true && reason === 'limits.failed_proofs'));
+    expect(cut).toMatchObject({ event: 'refused', code: 'AUTH_FAILED', listener: 'unix', connection: expect.any(Number) });
+    client.close();
+  });
+
   it('that is revoked or has expired counts no more, and ends what was opened with it within two seconds', async () => {
     await add('gone');
     await add('brief', '--expires', '20s');

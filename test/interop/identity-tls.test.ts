@@ -138,6 +138,30 @@ describe('a client over TLS', () => {
     expect(refusals(served).at(-1)).toMatchObject({ why: 'it shows no certificate' });
   });
 
+  it('that is not let in, or may not stay, has a record in the audit', async () => {
+    const file = join(folder.path, 'audit.log');
+    const list = (allowed: string) => `allowed = ${allowed}\n[audit]\nfile = "${file}"`;
+    const served = await serve(list('["CN=alice,O=Lab"]'), { crl: 'crl.pem' });
+    const records = async () => (await readFile(file, 'utf8')).trim().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>);
+    for (const name of ['selfsigned', 'revoked', 'bob']) await refused(served, uriOf(served, name));
+    await refused(served, uriOf(served, 'alice', join(folder.path, 'other')));
+    await new Promise((resolve) => {
+      const shy = connectTls({ port: Number(served.port), host: '127.0.0.1', rejectUnauthorized: false, ALPNProtocols: ['h2'] });
+      shy.on('error', () => undefined).on('close', resolve).resume();
+    });
+    const stays = await connect(uriOf(served, 'alice'));
+    await served.configure(list('[]'));
+    await until('the last record', async () => (await records()).length >= 6);
+    await stays.close();
+    const expected = [
+      ['CN=selfsigned', /no CA signed it|not trusted/], ['CN=revoked', /revoked/], ['CN=bob,O=Lab', /none of those that are allowed/],
+      ['CN=alice,O=Lab', /CA is not trusted/], [null, /it shows no certificate/], ['CN=alice,O=Lab', /none of those that are allowed/],
+    ] as const;
+    expect((await records()).slice(0, 6)).toEqual(expected.map(([who, reason]) => expect.objectContaining({
+      audit: true, event: 'refused', code: 'AUTH_FAILED', listener: 'tls', connection: expect.any(Number), peer: expect.stringContaining('127.0.0.1'), who, reason: expect.stringMatching(reason),
+    })));
+  });
+
   it('must speak TLS 1.2 at least, and 1.3 where that is asked for', async () => {
     const versions = async ({ port }: Served) => Promise.all((['TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const).map((version) => new Promise<string>((resolve) => {
       const socket = connectTls({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false, minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0', ALPNProtocols: ['h2'] },

@@ -2,7 +2,7 @@
 import { mkdtemp, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { LineFile } from '../../../server/access/audit-file.js';
 import { Audit, formatRecord, openAudit } from '../../../server/access/audit.js';
 import { procedures } from '../../../server/calls.js';
@@ -87,6 +87,28 @@ describe('a refusal', () => {
     const audit = new Audit({ write: (line) => { served.lines.push(line); }, required: false, log: silentLog, which: () => { throw new Error(); } });
     audit.turnedAway({ listener: 'tls', peer: '198.51.100.7:1', reason: 'CN=eve is not listed', who: 'CN=eve' });
     expect(served.records()).toMatchObject([{ event: 'refused', listener: 'tls', peer: '198.51.100.7:1', who: 'CN=eve', code: 'AUTH_FAILED', reason: 'CN=eve is not listed' }]);
+  });
+
+  it('of very many before any call has twenty in a minute, and then how many more there were; others are not hidden by it', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout'] });
+    try {
+      const lines: string[] = [];
+      const audit = new Audit({ write: (line) => { lines.push(line); }, required: false, log: silentLog, which: () => { throw new Error(); } });
+      const flood = (times: number) => { for (let i = 0; i < times; i += 1) audit.turnedAway({ listener: 'tcp', peer: `198.51.100.7:${i}`, reason: 'limits.connections', greedy: true }); };
+      const written = () => lines.splice(0).map((line) => JSON.parse(line) as Record<string, unknown>);
+      flood(1000);
+      audit.turnedAway({ listener: 'tls', peer: '198.51.100.8:1', reason: 'it shows no certificate' });
+      const first = written();
+      expect(first.map(({ code }) => code)).toEqual([...Array<string>(20).fill('RESOURCE_BUSY'), 'AUTH_FAILED']);
+      expect(first[19]).toMatchObject({ event: 'refused', listener: 'tcp', peer: '198.51.100.7:19', reason: 'limits.connections' });
+      vi.advanceTimersByTime(60_000);
+      expect(written()).toMatchObject([{ event: 'refused', code: 'RESOURCE_BUSY', left_out: 980 }]);
+      flood(3);
+      vi.advanceTimersByTime(60_000);
+      expect(written()).toHaveLength(3);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 

@@ -1801,13 +1801,14 @@ export interface Session {
    * carried.
    *
    * **Limits.** The daemon works on a bounded number of calls of a session at a
-   * time (64 unless it is configured otherwise); more may be sent, and wait.
+   * time (64; this and the next are what holds unless it is configured
+   * otherwise); more may be sent, and wait.
    * Beyond a further bound it does not read the session until calls have
    * ended, nor while the client does not read what it is sent. Streams of
    * responses do not count towards this: there may be 256 at once, and a
    * further one ends with RESOURCE_BUSY. One message of the stream holds at most
-   * 1,024 frames and as many bytes as a gRPC message may have (4 MiB from the
-   * client). A client must always read: one that takes nothing for 30 s is
+   * 1,024 frames and as many bytes as a gRPC message may have (2 MiB from the
+   * client). A client must always read: one that takes nothing for 20 s is
    * disconnected.
    *
    * **Keepalive.** Either side may send a PingFrame at any time; the other
@@ -1869,13 +1870,14 @@ export const SessionDefinition = {
      * carried.
      *
      * **Limits.** The daemon works on a bounded number of calls of a session at a
-     * time (64 unless it is configured otherwise); more may be sent, and wait.
+     * time (64; this and the next are what holds unless it is configured
+     * otherwise); more may be sent, and wait.
      * Beyond a further bound it does not read the session until calls have
      * ended, nor while the client does not read what it is sent. Streams of
      * responses do not count towards this: there may be 256 at once, and a
      * further one ends with RESOURCE_BUSY. One message of the stream holds at most
-     * 1,024 frames and as many bytes as a gRPC message may have (4 MiB from the
-     * client). A client must always read: one that takes nothing for 30 s is
+     * 1,024 frames and as many bytes as a gRPC message may have (2 MiB from the
+     * client). A client must always read: one that takes nothing for 20 s is
      * disconnected.
      *
      * **Keepalive.** Either side may send a PingFrame at any time; the other

@@ -110,9 +110,9 @@ describe('admission', () => {
   it('keeps places for the read-write socket', () => {
     const { come } = open({ connections: 10, connectionsKept: 4 });
     for (let i = 0; i < 6; i += 1) expect(come('tcp', `10.0.0.${i}`)).toBeTypeOf('object');
-    expect(come('tcp', '10.0.0.9')).toBe('connections');
-    expect(come('tls', '10.0.0.9')).toBe('connections');
-    expect(come('unix-readonly')).toBe('connections');
+    expect(come('tcp', '10.0.0.9')).toBe('connectionsKept');
+    expect(come('tls', '10.0.0.9')).toBe('connectionsKept');
+    expect(come('unix-readonly')).toBe('connectionsKept');
     for (let i = 0; i < 4; i += 1) expect(come('unix')).toBeTypeOf('object');
     expect(come('unix')).toBe('connections');
   });
