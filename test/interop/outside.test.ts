@@ -11,7 +11,7 @@ import { connect } from '../../client/connect.js';
 import { ErrorCode } from '../../shared/errors.js';
 import { ErrorInfo } from '../../shared/gen/google/rpc/error_details.js';
 import { Status } from '../../shared/gen/google/rpc/status.js';
-import { NetworkDumpXmlRequest, NetworkLookupByNameRequest, Severity } from '../../shared/gen/vnet/v1/network_driver.js';
+import { NetworkCreateRequest, NetworkDumpXmlRequest, NetworkLookupByNameRequest, Severity } from '../../shared/gen/vnet/v1/network_driver.js';
 import { nodeComplaint } from '../../server/limits/node-release.js';
 import { fetchText, parseMetrics, scrape } from '../metrics.js';
 import { openFolder, startDaemon, until } from '../processes.js';
@@ -104,6 +104,13 @@ describe('a call', () => {
     expect({ reason, request: told['request'] }).toEqual({ reason: 'NO_NETWORK', request: 'build-7/step:3' });
     const line = await until('its line', async () => serving.daemon.log.find((each) => each['call'] === told['call']));
     expect(line).toMatchObject({ procedure: 'NetworkLookupByName', request: 'build-7/step:3', code: 'NO_NETWORK' });
+    // So does the audit, of what changes something.
+    await call(client, '/vnet.v1.NetworkDriver/NetworkCreate', NetworkCreateRequest.encode({ network: { name: 'none', uuid: '' } }).finish(), metadata);
+    const audited = await until('its records', async () => {
+      const found = serving.daemon.log.filter((each) => each['audit'] === true && each['procedure'] === 'NetworkCreate');
+      return found.length === 2 && found;
+    });
+    expect(audited.map(({ request }) => request)).toEqual(['build-7/step:3', 'build-7/step:3']);
     // What could forge a line of a log is no name.
     metadata.set('x-request-id', 'a b"c');
     const again = await call(client, '/vnet.v1.NetworkDriver/NetworkLookupByName', NetworkLookupByNameRequest.encode({ name: 'none' }).finish(), metadata);
