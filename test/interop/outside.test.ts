@@ -106,11 +106,7 @@ describe('a call', () => {
     expect(line).toMatchObject({ procedure: 'NetworkLookupByName', request: 'build-7/step:3', code: 'NO_NETWORK' });
     // So does the audit, of what changes something.
     await call(client, '/vnet.v1.NetworkDriver/NetworkCreate', NetworkCreateRequest.encode({ network: { name: 'none', uuid: '' } }).finish(), metadata);
-    const audited = await until('its records', async () => {
-      const found = serving.daemon.log.filter((each) => each['audit'] === true && each['procedure'] === 'NetworkCreate');
-      return found.length === 2 && found;
-    });
-    expect(audited.map(({ request }) => request)).toEqual(['build-7/step:3', 'build-7/step:3']);
+    await until('its records', async () => serving.daemon.log.filter((each) => each['audit'] === true && each['request'] === 'build-7/step:3').length === 2);
     // What could forge a line of a log is no name.
     metadata.set('x-request-id', 'a b"c');
     const again = await call(client, '/vnet.v1.NetworkDriver/NetworkLookupByName', NetworkLookupByNameRequest.encode({ name: 'none' }).finish(), metadata);
