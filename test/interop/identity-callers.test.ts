@@ -37,7 +37,7 @@ async function callersOf(work: () => Promise<unknown>): Promise<unknown[]> {
 }
 
 describe('the kernel', () => {
-  it('tells who is at the other end, many times, and says nothing of one that has gone', async () => {
+  it('T24: tells who is at the other end, many times, and says nothing of one that has gone', async () => {
     const folder = await openFolder();
     const reader = await openPeerReader();
     const accepted: Socket[] = [];
@@ -70,7 +70,7 @@ describe('over a unix socket', () => {
     expect(await callersOf(async () => (await connect(serving.uris.unix)).close())).toEqual([uid === 0 ? 'root (uid 0)' : expect.stringMatching(`uid ${uid}`)]);
   });
 
-  it.skipIf(!root)('and another account another one; numbers without an account are nobody in particular', async () => {
+  it.skipIf(!root)('T24: and another account another one; numbers without an account are nobody in particular', async () => {
     expect(await callersOf(() => as(1, 1, '--clear-groups'))).toEqual(['daemon (uid 1)']);
     expect(await callersOf(() => as(2, 60, '--clear-groups'))).toEqual(['bin (uid 2)']);
     expect(await callersOf(() => as(54_321, 54_321, '--clear-groups'))).toEqual(['uid 54321']);
@@ -78,7 +78,7 @@ describe('over a unix socket', () => {
     expect(await callersOf(() => as(65_534, 65_534, '--clear-groups'))).toEqual(['uid 65534']);
   });
 
-  it('nobody is let in unknown when the kernel cannot be asked, and it is asked again soon', async () => {
+  it('T24: nobody is let in unknown when the kernel cannot be asked, and it is asked again soon', async () => {
     const children = await readFile(`/proc/${serving.daemon.process.pid}/task/${serving.daemon.process.pid}/children`, 'utf8');
     const [perl] = (await Promise.all(children.trim().split(' ').map(async (pid) => [pid, await readFile(`/proc/${pid}/comm`, 'utf8')] as const))).find(([, name]) => name === 'perl\n') ?? [];
     process.kill(Number(perl), 'SIGKILL');

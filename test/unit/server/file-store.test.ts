@@ -96,7 +96,7 @@ describe('the file store', () => {
     expect((await again.load()).saved.map(({ name, autostart }) => [name, autostart])).toEqual([['a', false], ['b', true]]);
   });
 
-  it('reports what it cannot read and still gives the rest', async () => {
+  it('T32: reports what it cannot read and still gives the rest', async () => {
     const store = await open();
     await store.saveDefinition('good', '<network/>');
     await symlink('/etc/passwd', join(root, 'etc/networks/link.xml'));
@@ -182,7 +182,7 @@ describe('the file store', () => {
     });
   });
 
-  it.each(['..', '.', '', 'a/b', '../../etc/passwd', 'a\nb', 'a\0b', 'x'.repeat(201)])('refuses the name %j', async (name) => {
+  it.each(['..', '.', '', 'a/b', '../../etc/passwd', 'a\nb', 'a\0b', 'x'.repeat(201)])('T2: refuses the name %j', async (name) => {
     await expect((await open()).saveDefinition(name, 'x')).rejects.toMatchObject({ code: 35 });
     expect(await readdir(root)).toEqual(['etc', 'run']);
   });
@@ -220,7 +220,7 @@ describe('after a power loss', () => {
   });
 });
 
-it('F30: sixteen thousand definitions are read, one in ten damaged, each of which is reported', async () => {
+it('F30: T32: sixteen thousand definitions are read, one in ten damaged, each of which is reported', async () => {
   await open();
   const count = 16_000;
   for (let n = 0; n < count; n += 1) {
