@@ -41,13 +41,19 @@ const clients = {
   wrongpurpose: { purpose: 'serverAuth' },
   selfsigned: { selfSigned: true },
   revoked: {},
+  weak: { digest: 'sha1' },
+  between: { signs: 'TRUE,pathlen:0' },
+  through: { signedBy: 'between' },
+  second: { signedBy: 'between', signs: 'TRUE' },
+  toodeep: { signedBy: 'second' },
+  belowbob: { signedBy: 'bob' },
 };
 
 beforeAll(async () => {
   folder = await openFolder();
   authority = await openAuthority(join(folder.path, 'ca'));
   for (const [name, leaf] of Object.entries(clients)) await authority.issue(name, leaf);
-  for (const name of ['server', 'second']) await authority.issue(name, { san: 'DNS:localhost,IP:127.0.0.1', purpose: 'serverAuth' });
+  for (const name of ['server', 'other-server']) await authority.issue(name, { san: 'DNS:localhost,IP:127.0.0.1', purpose: 'serverAuth' });
   await authority.list('none.pem');
   await authority.revoke('revoked');
   await authority.list('crl.pem');
@@ -138,6 +144,20 @@ describe('a client over TLS', () => {
     expect(refusals(served).at(-1)).toMatchObject({ why: 'it shows no certificate' });
   });
 
+  it('T16: is refused with a chain that is too long, or goes through one that signs nothing, and with a digest that can be forged', async () => {
+    const served = await serve('');
+    await accepted(uriOf(served, 'through'));
+    for (const name of ['toodeep', 'belowbob', 'weak']) {
+      const before = refusals(served).length;
+      const [ca, cert, key] = await Promise.all(['ca.pem', `${name}.pem`, `${name}-key.pem`].map((file) => readFile(join(authority.folder, file))));
+      // A client that minds nothing itself.
+      const socket = connectTls({ port: Number(served.port), host: 'localhost', ca, cert, key, ciphers: 'DEFAULT@SECLEVEL=0', ALPNProtocols: ['h2'] }).on('error', () => undefined);
+      const line = await until(`a refusal of ${name}`, async () => refusals(served)[before]);
+      expect({ name, who: line['who'], why: line['why'] }).toEqual({ name, who: `CN=${name}`, why: expect.stringMatching(/^its certificate is refused: /) });
+      socket.destroy();
+    }
+  });
+
   it('T16: must speak TLS 1.2 at least, and 1.3 where that is asked for', async () => {
     const versions = async ({ port }: Served) => Promise.all((['TLSv1.1', 'TLSv1.2', 'TLSv1.3'] as const).map((version) => new Promise<string>((resolve) => {
       const socket = connectTls({ port: Number(port), host: '127.0.0.1', rejectUnauthorized: false, minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0', ALPNProtocols: ['h2'] },
@@ -196,14 +216,14 @@ describe('new files', () => {
       while (!over) await accepted(uriOf(served, 'bob')).catch((error: unknown) => outcome.failed.push(error));
     })();
     // Half of the new certificate, beside the old key.
-    const fresh = await readFile(join(authority.folder, 'second.pem'));
+    const fresh = await readFile(join(authority.folder, 'other-server.pem'));
     await writeFile(join(served.pki, 'server.pem'), fresh.subarray(0, fresh.length / 2));
     expect(await logged(served, /server\.pem holds no whole certificate.*what was good stays in force/)).toMatchObject({ level: 50 });
     // All of it, and still the old key.
     await writeFile(join(served.pki, 'server.pem'), fresh);
     await logged(served, /server-key\.pem is not the key of .*server\.pem/);
     expect(await shown(served)).toBe(before);
-    await copyFile(join(authority.folder, 'second-key.pem'), join(served.pki, 'server-key.pem'));
+    await copyFile(join(authority.folder, 'other-server-key.pem'), join(served.pki, 'server-key.pem'));
     await until('the new certificate', async () => await shown(served) !== before, 3000);
     over = true;
     await Promise.all([calling, joining]);

@@ -6,7 +6,7 @@ import { rawOption } from '../../../server/host/dnsmasq/conf-line.js';
 import { renderHosts, renderNames } from '../../../server/host/dnsmasq/hosts.js';
 import { renderNetwork } from '../../../server/host/firewall/nftables-rules.js';
 import { renderAddresses, renderBridge } from '../../../server/host/link.js';
-import { fileStem } from '../../../server/host/safe-text.js';
+import { fileStem, safeInterface } from '../../../server/host/safe-text.js';
 import { parseNetwork, type NetworkDefinition } from '../../../shared/definition/index.js';
 import { ErrorCode } from '../../../shared/errors.js';
 
@@ -89,6 +89,28 @@ describe('a hostile text', () => {
       }
     });
   }
+
+  it('T3: is no interface if it names one of the folders beside those of interfaces, or every interface', () => {
+    for (const name of ['all', 'default', '.', '..', '-x', '--help', 'a'.repeat(16), 'eth*', 'br+', '%s', 'a:1', 'a@b', '$(id)', '`id`', 'a|b', 'a&b', 'a>b', '']) {
+      expect(() => safeInterface(name), name).toThrow();
+      expect(() => renderAll((definition) => { definition.bridge!.name = name; }), name).toThrow();
+      if (name !== '') expect(() => renderAll((definition) => { definition.forward!.dev = name; }), name).toThrow();
+    }
+  });
+
+  it('T4: stands in quotes in every rule, so that no word of nft is more than a name', () => {
+    const words = ['fwd', 'dup', 'accept', 'drop', 'return', 'jump', 'flush', 'ruleset', 'table', 'chain', 'map', 'inet', 'ip', 'meta', 'ct', 'hook', 'type', 'policy', 'comment', 'masquerade', 'snat', 'reject', 'vmap', 'include', 'define', '0', '1-2'];
+    const rulesFor = (bridge: string, dev: string) => {
+      const { definition } = parseNetwork(document);
+      definition.forward!.dev = dev;
+      return renderNetwork({ uuid: definition.uuid!, name: 'flush ruleset', bridge, definition });
+    };
+    const bare = (rules: string) => rules.replace(/"[^"]*"/g, '""');
+    for (const word of words) {
+      expect(bare(rulesFor(word, word)), word).toBe(bare(rulesFor('virbr0', 'eth0')));
+      expect(rulesFor(word, word)).toContain(`"${word}"`);
+    }
+  });
 
   it('T1: is quoted where any text may stand, so that it is one value', () => {
     expect(renderAll((d) => { d.dns!.txts[0]!.value = 'a, "b" \\ #c'; }).conf).toContain('\ntxt-record=t.test,"a, \\"b\\" \\\\ #c"\n');
