@@ -76,6 +76,12 @@ describe('sockets', () => {
     expect(await mode('vnet.sock')).toBe('660');
     expect(await mode('vnet-ro.sock')).toBe('666');
     expect(await mode('')).toBe('755');
+    const before = await stat(join(serving.root, 'run/vnet/vnet.sock'));
+    const from = serving.daemon.log.length;
+    serving.daemon.process.kill('SIGHUP');
+    await until('a reload', async () => serving.daemon.log.slice(from).some(({ msg }) => msg === 'read again'));
+    const after = await stat(join(serving.root, 'run/vnet/vnet.sock'));
+    expect([after.mode, after.uid, after.gid, after.ino]).toEqual([before.mode, before.uid, before.gid, before.ino]);
   });
 });
 
