@@ -2,7 +2,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { defences, wireRows } from '../defences/table.mjs';
+import { defences, wireRows } from '../defences/table.js';
 
 const threats: Record<string, string> = {
   T1: 'text that becomes a line of dnsmasq\'s', T2: 'a name that leads to another file', T3: 'a name that is no interface, or another\'s', T4: 'a name that becomes a rule',
