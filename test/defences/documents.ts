@@ -89,8 +89,8 @@ export const ofDocuments: readonly Defence[] = [
 
   defence('T8', 'an element is closed by its own tag',
     [scan, 'if (name !== expected) this.fail', "if (name === '') this.fail"], [xml, 'T8: accepts and refuses the same']),
-  defence('T8', 'an attribute stands once',
-    [scan, 'if (element.attributes.some((other) => other.name === name)) this.fail', "if (name === '') this.fail"], [xml, 'T8: accepts and refuses the same']),
+  defence('T8', 'no text has what ends a section',
+    [scan, "if (code === 0x5d && this.text.startsWith(']]>', this.at)) this.fail(\"']]>' is not allowed in text; write ]]&gt;\");", ''], [xml, 'T8: accepts and refuses the same']),
   defence('T8', 'an attribute has blanks for line ends',
     ['shared/definition/xml/read.ts', "decode(value.replace(/[\\t\\n\\r]/g, ' '))", 'decode(value)'], [xml, 'T8: reads the same from']),
 

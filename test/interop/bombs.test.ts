@@ -6,7 +6,7 @@ import { NetworkDefineXmlRequest } from '../../shared/gen/vnet/v1/network_driver
 import { openServing, type Serving } from '../serving.js';
 
 let serving: Serving;
-beforeAll(async () => { serving = await openServing('test', { level: 'warn', access: '[[allow]]\nlistener = "tcp"\nrights = "read"\n[[allow]]\nlistener = "unix"\nrights = "all"\n' }); });
+beforeAll(async () => { serving = await openServing('test', { level: 'info', access: '[[allow]]\nlistener = "tcp"\nrights = "read"\n[[allow]]\nlistener = "unix"\nrights = "all"\n' }); });
 afterAll(() => serving?.close());
 
 /** Each takes its reader a fifth of a second; a thousand of them minutes. */
