@@ -7,7 +7,7 @@
  *     npm run defences -- T17 T18    those of these threats
  */
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build, ensureDebianPackages, ensureNpmPackages, hostPackages, requireNode, root } from '../setup.mjs';
@@ -25,6 +25,8 @@ const rows = process.argv.slice(2);
 const chosen = defences.filter(({ row }) => rows.length === 0 || rows.includes(row));
 
 const copy = mkdtempSync(join(tmpdir(), 'vnet-defences-'));
+// Other accounts run its programs.
+chmodSync(copy, 0o755);
 process.once('exit', () => rmSync(copy, { recursive: true, force: true }));
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 for (const part of ['client', 'server', 'shared', 'proto', 'test', 'dist', 'package.json', 'package-lock.json', 'tsconfig.json', 'README.md']) cpSync(join(root, part), join(copy, part), { recursive: true });
