@@ -4,7 +4,7 @@
  * test, with openssl. Does not know: who uses them.
  */
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -19,6 +19,12 @@ export interface Leaf {
   to?: string;
   /** It is its own CA. */
   selfSigned?: boolean;
+  /** Which certificate of this folder signs it, if not the CA's; whoever shows it shows that one, and those above it, too. */
+  signedBy?: string;
+  /** What it may sign, as in `TRUE,pathlen:0`; nothing. */
+  signs?: string;
+  /** The digest that is signed. */
+  digest?: string;
 }
 
 /** A CA in a folder. */
@@ -58,17 +64,23 @@ default_crl_days = 2
   await openssl('req', '-x509', ...newKey, '-days', '2', '-keyout', 'ca-key.pem', '-out', 'ca.pem', '-subj', `/CN=${name}`);
   return {
     folder,
-    issue: async (leaf, { subject = `/CN=${leaf}`, san, purpose, from, to, selfSigned = false }, into = folder) => {
+    issue: async (leaf, { subject = `/CN=${leaf}`, san, purpose, from, to, selfSigned = false, signedBy, signs = 'FALSE', digest = 'sha256' }, into = folder) => {
       const [key, certificate, request, extensions] = ['-key.pem', '.pem', '.csr', '.ext'].map((end) => join(into, leaf + end));
-      await writeFile(extensions!, ['basicConstraints=CA:FALSE', ...(san === undefined ? [] : [`subjectAltName=${san}`]),
+      await writeFile(extensions!, [`basicConstraints=CA:${signs}`, ...(san === undefined ? [] : [`subjectAltName=${san}`]),
         ...(purpose === undefined ? [] : [`extendedKeyUsage=${purpose}`])].join('\n') + '\n');
       if (selfSigned) {
         await openssl('req', '-x509', ...newKey, '-days', '2', '-keyout', key!, '-out', certificate!, '-subj', subject);
         return;
       }
       await openssl('req', ...newKey, '-keyout', key!, '-out', request!, '-subj', subject);
+      if (signedBy !== undefined) {
+        const [signer, signerKey] = ['.pem', '-key.pem'].map((end) => join(folder, signedBy + end));
+        await openssl('x509', '-req', '-days', '2', `-${digest}`, '-in', request!, '-CA', signer!, '-CAkey', signerKey!, '-CAcreateserial', '-extfile', extensions!, '-out', certificate!);
+        await appendFile(certificate!, await readFile(signer!));
+        return;
+      }
       // A policy that names nothing would drop the whole subject.
-      await openssl('ca', '-batch', '-notext', '-preserveDN', '-config', 'ca.cnf', '-policy', 'any', '-in', request!, '-out', certificate!, '-extfile', extensions!,
+      await openssl('ca', '-batch', '-notext', '-preserveDN', '-config', 'ca.cnf', '-policy', 'any', '-md', digest, '-in', request!, '-out', certificate!, '-extfile', extensions!,
         ...(from === undefined ? [] : ['-startdate', from]), ...(to === undefined ? [] : ['-enddate', to]));
     },
     revoke: async (leaf) => { await openssl('ca', '-config', 'ca.cnf', '-revoke', `${leaf}.pem`); },

@@ -4,7 +4,7 @@
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import { formatSubnet, lastAddress, subnetOf, type Subnet } from '../../shared/address.js';
-import { subnetOfIp, type NetworkDefinition } from '../../shared/definition/index.js';
+import { subnetOfIp, subnetOfRoute, type NetworkDefinition } from '../../shared/definition/index.js';
 import type { Observation } from './host.js';
 import type { NetworkRecord, Register } from './register.js';
 
@@ -33,6 +33,10 @@ export function parseSubnet(text: string): Subnet {
  * A network for whose guests the host answers on the LAN lies inside the LAN's
  * subnet: that is what it is for.
  *
+ * A static route may lead to a subnet with others inside it: what is narrower
+ * wins. One that is as narrow or narrower would lead their traffic to a guest,
+ * and a default route everybody's.
+ *
  * @throws {NetworkError} INTERNAL_ERROR, as libvirt's, naming the interface
  */
 export function refuseOverlap(
@@ -45,6 +49,19 @@ export function refuseOverlap(
     throw new NetworkError(ErrorCode.INTERNAL_ERROR,
       `Network is already in use by ${clash.by}: ${formatSubnet(wanted)} of network '${record.name}' overlaps ${formatSubnet(clash.subnet)}`,
       { hint: `give network '${record.name}' another subnet, or free this one first` });
+  }
+  refuseTakenRoutes(register, record, definition, routes);
+}
+
+function refuseTakenRoutes(register: Register, record: NetworkRecord, { routes: wanted }: NetworkDefinition, routes: Observation['routes']): void {
+  for (const route of wanted) {
+    const target = spanOf(subnetOfRoute(route));
+    const isTaken = ({ subnet }: Occupied) => subnet.prefix <= target.prefix;
+    const clash = findClash(target, subnetsOfOthers(register, record), isTaken) ?? findClash(target, subnetsOfRoutes(routes), isTaken);
+    if (clash === undefined && target.prefix > 0) continue;
+    throw new NetworkError(ErrorCode.INTERNAL_ERROR,
+      `Route address '${formatSubnet(target)}' of network '${record.name}' conflicts with ${clash === undefined ? 'the default route of the host' : `${clash.by}, which has ${formatSubnet(clash.subnet)}`}`,
+      { hint: 'a network cannot lead to its guests what goes elsewhere: give the route a subnet that only guests have' });
   }
 }
 

@@ -59,7 +59,7 @@ describe('a client with some rights', { timeout: 60_000 }, () => {
     expect((await vnet(serving.uris.tcp, 'list', '-o', 'name')).stdout).toBe('default\nprivate\n');
   });
 
-  it('leaves a record of what it did, and of what it was refused', async () => {
+  it('T34: leaves a record of what it did, and of what it was refused', async () => {
     expect(await records()).toEqual(expect.arrayContaining([
       expect.objectContaining({ event: 'refused', procedure: 'NetworkLookupByName', listener: 'tls', network: 'default', code: 'NO_NETWORK' }),
       expect.objectContaining({ event: 'intent', procedure: 'NetworkCreate', network: 'private', peer: expect.stringMatching(/^127\.0\.0\.1:\d+$/) }),
@@ -132,7 +132,7 @@ describe('the daemon', { timeout: 60_000 }, () => {
   });
 });
 
-it('what is about to be done is on record, whatever ends the daemon then', async () => {
+it('T34: what is about to be done is on record, whatever ends the daemon then', async () => {
   const folder = await openFolder();
   const file = join(folder.path, 'audit');
   const script = `

@@ -38,7 +38,7 @@ describe.skipIf(!hasXmllint)('xmllint', () => {
     return texts.map((_, i) => !refused.has(i));
   }
 
-  it(`accepts and refuses the same ${count} documents`, { timeout: 600_000 }, () => {
+  it(`T8: accepts and refuses the same ${count} documents`, { timeout: 600_000 }, () => {
     const random = randomNumbers(2026);
     const different: string[] = [];
     let accepted = 0;
@@ -55,7 +55,7 @@ describe.skipIf(!hasXmllint)('xmllint', () => {
     expect(accepted).toBeLessThan(count - count / 10);
   });
 
-  it('reads an entity declaration, which we refuse before anything is expanded', () => {
+  it('T7: reads an entity declaration, which we refuse before anything is expanded', () => {
     const bomb = '<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]><a>&d;</a>';
     expect(judge([bomb])).toEqual([true]);
     expect(isDocument(bomb)).toBe(false);
@@ -91,7 +91,7 @@ for line in sys.stdin:
 `;
 
 describe.skipIf(!hasPython)('expat (python3)', () => {
-  it(`reads the same from ${count} documents`, { timeout: 600_000 }, () => {
+  it(`T8: reads the same from ${count} documents`, { timeout: 600_000 }, () => {
     const texts = documents(count, randomNumbers(8));
     const { stdout, stderr } = spawnSync('python3', ['-c', expat], { input: texts.map((text) => `${JSON.stringify(text)}\n`).join(''), encoding: 'utf8', maxBuffer: 2 ** 28 });
     expect(stderr).toBe('');

@@ -2,7 +2,7 @@
  * Who a caller is: accounts over the unix sockets, as the kernel tells, and
  * bearers of tokens; seen in the log's lines about their calls.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { chmod, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, connect as connectSocket, type Socket } from 'node:net';
 import { join } from 'node:path';
@@ -17,6 +17,36 @@ import { openServing, type Serving } from '../serving.js';
 
 const run = promisify(execFile);
 const root = process.getuid?.() === 0;
+const python = await run('python3', ['-V']).then(() => true, () => false);
+
+/** A process of another account connects and passes its socket to this one, which carries it to and fro between the daemon and a client at its own door. */
+const passOn = `
+import array, os, socket, sys, threading
+path, door = sys.argv[1:]
+here, there = socket.socketpair()
+if os.fork() == 0:
+    os.setgroups([]); os.setgid(2); os.setuid(2)
+    one = socket.socket(socket.AF_UNIX)
+    one.connect(path)
+    there.sendmsg([b'x'], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array('i', [one.fileno()]))])
+    os._exit(0)
+_, ancillary, _, _ = here.recvmsg(1, socket.CMSG_SPACE(4))
+fds = array.array('i')
+fds.frombytes(ancillary[0][2][:4])
+passed = socket.socket(fileno=fds[0])
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(door)
+listener.listen(1)
+print('ready', flush=True)
+client, _ = listener.accept()
+def pump(one, other):
+    while True:
+        data = one.recv(65536)
+        if not data: os._exit(0)
+        other.sendall(data)
+threading.Thread(target=pump, args=(client, passed)).start()
+pump(passed, client)
+`;
 const vnetProgram = join(dist, 'client/cli/vnet.js');
 // A machine may be busy; what must be soon says so itself.
 vi.setConfig({ testTimeout: 120_000 });
@@ -37,7 +67,7 @@ async function callersOf(work: () => Promise<unknown>): Promise<unknown[]> {
 }
 
 describe('the kernel', () => {
-  it('tells who is at the other end, many times, and says nothing of one that has gone', async () => {
+  it('T24: tells who is at the other end, many times, and says nothing of one that has gone', async () => {
     const folder = await openFolder();
     const reader = await openPeerReader();
     const accepted: Socket[] = [];
@@ -70,7 +100,7 @@ describe('over a unix socket', () => {
     expect(await callersOf(async () => (await connect(serving.uris.unix)).close())).toEqual([uid === 0 ? 'root (uid 0)' : expect.stringMatching(`uid ${uid}`)]);
   });
 
-  it.skipIf(!root)('and another account another one; numbers without an account are nobody in particular', async () => {
+  it.skipIf(!root)('T24: and another account another one; numbers without an account are nobody in particular', async () => {
     expect(await callersOf(() => as(1, 1, '--clear-groups'))).toEqual(['daemon (uid 1)']);
     expect(await callersOf(() => as(2, 60, '--clear-groups'))).toEqual(['bin (uid 2)']);
     expect(await callersOf(() => as(54_321, 54_321, '--clear-groups'))).toEqual(['uid 54321']);
@@ -78,7 +108,35 @@ describe('over a unix socket', () => {
     expect(await callersOf(() => as(65_534, 65_534, '--clear-groups'))).toEqual(['uid 65534']);
   });
 
-  it('nobody is let in unknown when the kernel cannot be asked, and it is asked again soon', async () => {
+  it.skipIf(!root || !python)('T24: whoever gets a socket from another account is that account by it, though it is root itself', async () => {
+    const door = join(serving.root, 'door');
+    const carrier = spawn('python3', ['-c', passOn, serving.uris.readonly.replace(/^.*socket=/, ''), door], { stdio: ['ignore', 'pipe', 'inherit'] });
+    try {
+      await new Promise((resolve) => carrier.stdout.once('data', resolve));
+      expect(await callersOf(async () => (await connect(`vnet+unix:///system?socket=${door}`)).close())).toEqual(['bin (uid 2)']);
+    } finally {
+      carrier.kill('SIGKILL');
+    }
+  });
+
+  it('T24: a caller says in vain who it is', async () => {
+    const claims = { uid: '0', user: 'root', 'x-user': 'root', 'x-remote-user': 'root', 'x-forwarded-for': '127.0.0.1', 'x-peer-credentials': '0:0:0', forwarded: 'for=root' };
+    const [truth] = await callersOf(async () => (await connect(serving.uris.readonly)).close());
+    const callers = await callersOf(() => new Promise<void>((resolve, reject) => {
+      const client = new Client(`unix:${serving.uris.readonly.replace(/^.*socket=/, '')}`, credentials.createInsecure(), { 'grpc.default_authority': 'root@admin' });
+      const metadata = new Metadata();
+      for (const [name, value] of Object.entries(claims)) metadata.set(name, value);
+      const bytes = (value: Buffer) => value;
+      client.makeUnaryRequest('/vnet.v1.NetworkDriver/NumOfNetworks', bytes, bytes, Buffer.alloc(0), metadata, (error) => {
+        client.close();
+        if (error === null) resolve();
+        else reject(error);
+      });
+    }));
+    expect(callers).toEqual([truth]);
+  });
+
+  it('T24: nobody is let in unknown when the kernel cannot be asked, and it is asked again soon', async () => {
     const children = await readFile(`/proc/${serving.daemon.process.pid}/task/${serving.daemon.process.pid}/children`, 'utf8');
     const [perl] = (await Promise.all(children.trim().split(' ').map(async (pid) => [pid, await readFile(`/proc/${pid}/comm`, 'utf8')] as const))).find(([, name]) => name === 'perl\n') ?? [];
     process.kill(Number(perl), 'SIGKILL');

@@ -147,7 +147,7 @@ describe('a call', () => {
     third.close();
   });
 
-  it('with too large a request or answer is refused by name', async () => {
+  it('T10: with too large a request or answer is refused by name', async () => {
     const client = rawClient();
     const large = await call(client, '/vnet.v1.NetworkDriver/NetworkDefineXml', Buffer.alloc(5000));
     expect(large.error).toMatchObject({ code: 8, details: expect.stringMatching(/larger than max \(5000 vs 4096\)/i) });
@@ -183,7 +183,7 @@ describe('health', () => {
 });
 
 describe('an old Node', () => {
-  it('is told of by the log and by the doctor where the daemon listens on a network', async () => {
+  it('T14: is told of by the log and by the doctor where the daemon listens on a network', async () => {
     const { driver, close } = await connect(serving.uris.unix, {});
     const version = (await scrape(serving.daemon)).all.get('vnetd_build_info')!.samples[0]!.labels['node']!;
     const finding = (await driver.diagnose({ network: undefined })).findings.find(({ check }) => check === 'node');
@@ -195,7 +195,7 @@ describe('an old Node', () => {
 });
 
 describe('a process with few descriptors', () => {
-  it('answers its own people while a network takes all it can get', async () => {
+  it('T15: answers its own people while a network takes all it can get', async () => {
     const folder = await openFolder();
     const config = join(folder.path, 'c.toml');
     await writeFile(config, '[tcp]\nenabled = true\nport = 0\n[limits]\nconnections_per_address = 100000\nfirst_call_seconds = 600\n');

@@ -40,7 +40,7 @@ describe.skipIf(!available)('vnet pki', () => {
     expect(openssl('crl', '-in', at('crl.pem'), '-CAfile', at('ca.pem'), '-noout').stderr).toContain('verify OK');
   });
 
-  it('keeps keys to their owner, and nothing half-done', async () => {
+  it('T33: keeps keys to their owner, and nothing half-done', async () => {
     expect(await permissions(dir)).toBe('755');
     expect(await permissions(at('clients/alice'))).toBe('700');
     for (const key of ['ca-key.pem', 'servers/host1.example.org/server-key.pem', 'clients/alice/client-key.pem']) expect(await permissions(at(key))).toBe('600');

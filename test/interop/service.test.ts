@@ -30,7 +30,7 @@ os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='4', LISTEN_FDNAMES='u
 os.execv(sys.argv[1], sys.argv[1:])
 `;
 
-it.skipIf(!python)('serves every socket that it is passed, as it is, and leaves it', async () => {
+it.skipIf(!python)('T23: serves every socket that it is passed, as it is, and leaves it', async () => {
   const serving = await openServing('test', { command: ['python3', '-c', pass, process.execPath] });
   const path = join(serving.root, 'run/vnet/vnet.sock');
   try {

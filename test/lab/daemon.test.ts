@@ -185,7 +185,7 @@ describe('a new host', () => {
 });
 
 describe('dnsmasq', () => {
-  it('runs without rights, opens no inotify instance, and follows the host\'s resolv.conf', async () => {
+  it('T28: runs without rights, opens no inotify instance, and follows the host\'s resolv.conf', async () => {
     await (await connection.lookupByName('default')).start();
     const id = await pid('default');
     const status = await readFile(`/proc/${id}/status`, 'utf8');

@@ -151,7 +151,7 @@ const installed = (program: string) => spawnSync(program, ['--version']).status 
     }
   }, 120_000);
 
-  it('a restart of vnet, and one with the other firewall, opens no gap', async () => {
+  it('T31: a restart of vnet, and one with the other firewall, opens no gap', async () => {
     await start(firewall);
     const plans = [isolated, routed, nat, changing];
     const leaks = await leaksWhile(async () => {

@@ -160,7 +160,7 @@ describe('a network on the host', () => {
     await guest.close();
   });
 
-  it('has its static routes and its IPv6 settings', async () => {
+  it('T29: has its static routes and its IPv6 settings', async () => {
     const one = await bringUp(plan('routes', 1, "<route address='10.99.0.0' prefix='16' gateway='192.168.161.5' metric='7'/><route family='ipv6' address='fd99::' prefix='48' gateway='fd00:161::5'/>"));
     expect(await runProgram('ip', ['route', 'show', 'dev', one.bridge])).toMatch(/10\.99\.0\.0\/16 via 192\.168\.161\.5 proto static metric 7/);
     expect(await runProgram('ip', ['-6', 'route', 'show', 'dev', one.bridge])).toMatch(/fd99::\/48 via fd00:161::5 proto static metric 1/);
@@ -169,7 +169,7 @@ describe('a network on the host', () => {
     expect([await setting('ipv4/ip_forward'), await setting('ipv6/conf/all/forwarding')]).toEqual(['1', '1']);
   });
 
-  it('runs dnsmasq without rights, without inotify, and within reach of its files', async () => {
+  it('T28: runs dnsmasq without rights, without inotify, and within reach of its files', async () => {
     await bringUp(plan('modest', 1));
     const pid = await dnsmasqPid('modest');
     const fds = await readdir(`/proc/${pid}/fd`);
@@ -232,7 +232,7 @@ describe('a network that cannot be brought up', () => {
     }
   }, 120_000);
 
-  it('says so if the bridge is there already, and does not touch it', async () => {
+  it('T3: says so if the bridge is there already, and does not touch it', async () => {
     await runProgram('ip', ['link', 'add', 'lab-1', 'type', 'bridge']);
     const before = await traces();
     await expect(host.bringUp(hurt())).rejects.toMatchObject({ code: ErrorCode.SYSTEM_ERROR, message: expect.stringMatching(/'lab-1'.*File exists/) });

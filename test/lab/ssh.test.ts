@@ -87,7 +87,7 @@ describe.skipIf(noSshd !== undefined)(`over ssh${noSshd === undefined ? '' : ` (
     });
   });
 
-  it('says that a host is not known, and that its key has changed', async () => {
+  it('T19: says that a host is not known, and that its key has changed', async () => {
     expect(await failure(uri({ known_hosts: '/dev/null' }))).toMatchObject({ code: ErrorCode.AUTH_FAILED, message: expect.stringContaining('is not known'), hint: expect.stringMatching(/by hand.*ssh -p/) });
     expect(await failure(uri({ known_hosts: sshd.changedHosts }))).toMatchObject({ code: ErrorCode.AUTH_FAILED, message: expect.stringContaining('has changed'), hint: expect.stringContaining(`ssh-keygen -R '[127.0.0.1]:${sshd.port}'`) });
   });
@@ -231,7 +231,7 @@ describe.skipIf(noSshd !== undefined)(`over ssh${noSshd === undefined ? '' : ` (
     'vnet+ssh://-oProxyCommand=touch%20TOUCHED/system', 'vnet+ssh://-oProxyCommand=touch$IFS"TOUCHED"@127.0.0.1/system', 'vnet+ssh://%2doProxyCommand=x/system', 'vnet+ssh://$(id)/system',
     'vnet+ssh://a%0a-oProxyCommand=x/system', 'vnet+ssh://127.0.0.1/system?command=vnet;touch%20TOUCHED', 'vnet+ssh://127.0.0.1/system?command=-x', 'vnet+ssh://127.0.0.1/system?socket=/x;touch%20TOUCHED',
     'vnet+ssh://127.0.0.1/system?socket=/x%20$(touch%20TOUCHED)', 'vnet+ssh://127.0.0.1/system?keyfile=-oProxyCommand=x', 'vnet+ssh://127.0.0.1/system?known_hosts=/x%22%20-oProxyCommand=x', 'vnet+ssh://127.0.0.1/system?no_verify=1',
-  ])('%s starts nothing', async (hostile) => {
+  ])('T19: %s starts nothing', async (hostile) => {
     const trap = join(sshd.folder, 'trap');
     await mkdir(trap, { recursive: true });
     await writeFile(join(trap, 'ssh'), `#!/bin/sh\ntouch ${sshd.folder}/TOUCHED\n`);
@@ -240,7 +240,7 @@ describe.skipIf(noSshd !== undefined)(`over ssh${noSshd === undefined ? '' : ` (
     expect(await readdir(sshd.folder)).not.toContain('TOUCHED');
   });
 
-  it('runs ssh with words, never a line', async () => {
+  it('T19: runs ssh with words, never a line', async () => {
     const trap = join(sshd.folder, 'words');
     await mkdir(trap, { recursive: true });
     await writeFile(join(trap, 'ssh'), `#!/bin/sh\nprintf '%s\\n' "$@" > ${trap}/argv\n`);

@@ -158,7 +158,7 @@ const installed = (program: string) => spawnSync(program, ['--version']).status 
     return seen?.address === receiver.host[family] ? 'host' : `as ${seen?.address}`;
   };
 
-  it.each([['tcp', 'ipv4'], ['udp', 'ipv4'], ['tcp', 'ipv6'], ['udp', 'ipv6']] as const)('the table holds for %s and %s', async (protocol, family) => {
+  it.each([['tcp', 'ipv4'], ['udp', 'ipv4'], ['tcp', 'ipv6'], ['udp', 'ipv6']] as const)('T30: the table holds for %s and %s', async (protocol, family) => {
     const found = await Promise.all([...rows()].map(async ([from, expected]) => {
       const cells = await Promise.all([...expected.keys()].map(async (to) => [to, await cell(from, to, protocol, family)]));
       return [from, Object.fromEntries(cells)];
@@ -177,7 +177,7 @@ const installed = (program: string) => spawnSync(program, ['--version']).status 
     }
   }, 60_000);
 
-  it('every address of the host is the host\'s own affair', async () => {
+  it('T30: every address of the host is the host\'s own affair', async () => {
     for (const mode of modes) {
       const tries = (['ipv4', 'ipv6'] as const).flatMap((family) => networks.map(async (other) => {
         expect(await guests.get(`${mode}1`)!.reach(gateway(family, other)), `${mode} to ${other.name}`).toMatchObject({ reached: true });
@@ -280,7 +280,7 @@ const installed = (program: string) => spawnSync(program, ['--version']).status 
     expect(await guest.exec('ping', '-c', '1', '-W', '2', addresses.outside.ipv4)).toContain(' 0% packet loss');
   });
 
-  it.each(['isolated', 'nat', 'route', 'natup', 'routeup'])('nobody leaves %s with an address that is not of its network', async (mode) => {
+  it.each(['isolated', 'nat', 'route', 'natup', 'routeup'])('T29: nobody leaves %s with an address that is not of its network', async (mode) => {
     const guest = guests.get(`${mode}1`)!;
     const { number } = networkOf(`${mode}1`);
     for (const [family, stranger] of [['ipv4', `172.30.${number}.1`], ['ipv6', `fd00:99:${number}::1`]] as const) {

@@ -28,12 +28,14 @@ export function text(value: string): string {
 
 /**
  * Options that a definition may not give: with these, whoever may define a
- * network could run programs as root, write or read any file, or take dnsmasq
- * away from the daemon.
+ * network could run programs as root, write or read any file, change the host's
+ * firewall, or take dnsmasq away from the daemon. (The folder of TFTP is one
+ * that a document may name anyway; dnsmasq reads it without rights.)
  */
 const refusedOptions = new Set([
   'conf-dir', 'conf-file', 'conf-script', 'dhcp-luascript', 'dhcp-script', 'dhcp-scriptuser', 'script-arp', 'script-on-renewal',
   'dumpfile', 'dumpmask', 'log-facility', 'dhcp-leasefile', 'leasefile-ro', 'pid-file', 'user', 'group', 'servers-file', 'resolv-file',
+  'addn-hosts', 'hostsdir', 'dhcp-hostsfile', 'dhcp-hostsdir', 'dhcp-optsfile', 'dhcp-optsdir', 'read-ethers', 'dnssec-timestamp', 'ipset', 'nftset', 'conntrack',
   'keep-in-foreground', 'no-daemon', 'enable-dbus', 'enable-ubus', 'test', 'version', 'help',
 ]);
 
@@ -44,7 +46,7 @@ const refusedOptions = new Set([
  * one that only the daemon may set
  */
 export function rawOption(line: string): string {
-  const [, name] = /^\s*([a-z0-9-]+)\s*(?:=.*)?$/u.exec(safeLine(line)) ?? [];
+  const [, name] = /^\s*([a-z][a-z0-9-]*)\s*(?:=.*)?$/u.exec(safeLine(line)) ?? [];
   if (name === undefined) {
     throw new NetworkError(ErrorCode.CONFIG_UNSUPPORTED, `dnsmasq option '${line}' is not of the form name or name=value`);
   }

@@ -60,9 +60,14 @@ export function textOf(element: XmlElement): string {
 
 /** Where an element is: `network/ip[2]/dhcp`. The number is left out of an only one. */
 export function pathOf(element: XmlElement): string {
-  const { parent } = element;
-  if (parent === undefined) return element.name;
-  const alike = childElements(parent).filter((sibling) => sibling.name === element.name);
-  const number = alike.length > 1 ? `[${alike.indexOf(element) + 1}]` : '';
-  return `${pathOf(parent)}/${element.name}${number}`;
+  const { parent, name } = element;
+  if (parent === undefined) return name;
+  let [alike, number] = [0, 0];
+  // One pass and no list: there can be tens of thousands, and a hundred of them are pointed at.
+  for (const sibling of parent.children) {
+    if (typeof sibling === 'string' || sibling.name !== name) continue;
+    alike += 1;
+    if (sibling === element) number = alike;
+  }
+  return `${pathOf(parent)}/${name}${alike > 1 ? `[${number}]` : ''}`;
 }

@@ -30,7 +30,7 @@ const all: Someone = as.nobody('unix');
 const defaultUuid = 'd51c4a4e-2e1c-4bd1-9f0f-64b1f7f6a001';
 
 describe('a changing call', () => {
-  it('has a record before and one after, with one call id, and says who, whence, what, on which network, and what came of it', async () => {
+  it('T34: has a record before and one after, with one call id, and says who, whence, what, on which network, and what came of it', async () => {
     const served = await audited('');
     const alice = as.unix(1000, 'alice', ['vnet']);
     await served.call(alice, 'networkDestroy', { network: { name: '', uuid: defaultUuid } });
@@ -47,7 +47,7 @@ describe('a changing call', () => {
     expect(records.map(({ call }) => records.findIndex((other) => other['call'] === call))).toEqual([0, 0, 2, 2]);
   });
 
-  it('of every procedure has two, and one that reads has none', async () => {
+  it('T34: of every procedure has two, and one that reads has none', async () => {
     for (const { key, name, options, responseStream } of procedures) {
       const served = await audited('[[allow]]\nlistener = "unix"\nrights = ["all", "admin"]');
       await served.call(all, key, { network: { name: 'default', uuid: '' }, name: 'default', uuid: defaultUuid, xml: '<network><name>n</name></network>', port: { network: { name: 'default', uuid: '' }, uuid: defaultUuid } });
@@ -66,7 +66,7 @@ describe('a changing call', () => {
 });
 
 describe('a refusal', () => {
-  it('has one record, also of a call that reads, and says of what is hidden what it was', async () => {
+  it('T34: has one record, also of a call that reads, and says of what is hidden what it was', async () => {
     const served = await audited('[[allow]]\ntoken = "x"\nnetworks = "lab-*"\nrights = "read"');
     const who = as.token('x');
     await served.call(who, 'networkCreate', { network: { name: 'default', uuid: '' } });
@@ -114,7 +114,7 @@ describe('a refusal', () => {
 
 describe('hostile text', () => {
   const hostile = 'x\n{"audit":true,"event":"result","code":"OK"}\r\x1b]0;owned\x07\x7f\x9b31m\u2028\u202e\u0000\\"';
-  it('is one line of plain ASCII that means the same, wherever it stands', async () => {
+  it('T25: is one line of plain ASCII that means the same, wherever it stands', async () => {
     const served = await audited('');
     const who: Someone = { listener: 'tls', identity: { kind: 'certificate', name: hostile, certificate: { subject: [], alternativeNames: [], fingerprint: hostile } } };
     await served.setTable(`[[allow]]\nfingerprint = "${'ab'.repeat(32)}"\nrights = "all"\n[[allow]]\nlistener = "tls"\nrights = "all"`);
@@ -132,7 +132,7 @@ describe('hostile text', () => {
 });
 
 describe('a file', () => {
-  it('is for its owner alone, grows, goes on where it is moved away, and follows no link', async () => {
+  it('T33: is for its owner alone, grows, goes on where it is moved away, and follows no link', async () => {
     const path = join(folder, 'audit');
     const file = new LineFile(path);
     file.write('one');
@@ -148,7 +148,7 @@ describe('a file', () => {
     expect(() => new LineFile(`${path}.link`)).toThrow(/ELOOP/);
   });
 
-  it('that is full keeps changing calls from being done, if the audit is required, and no others', async () => {
+  it('T34: that is full keeps changing calls from being done, if the audit is required, and no others', async () => {
     const told: object[] = [];
     const full = openAudit({ file: '/dev/full', required: true }, (line) => told.push(JSON.parse(line) as object), { log: silentLog, which: () => { throw new Error(); } });
     const driver = await openTestDriver();
@@ -174,7 +174,7 @@ describe('a file', () => {
     close();
   });
 
-  it('must be there, if the audit is required', async () => {
+  it('T34: must be there, if the audit is required', async () => {
     const options = { log: silentLog, which: () => { throw new Error(); } };
     expect(() => openAudit({ file: '', required: true }, () => undefined, options)).toThrow(/audit\.required needs audit\.file/);
     await writeFile(join(folder, 'file'), '');

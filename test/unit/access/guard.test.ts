@@ -34,7 +34,7 @@ describe('a hidden network', () => {
     ['getStatus', (name: string) => ({ network: { name, uuid: '' } })],
     ['watchNetworkEvents', (name: string) => ({ network: { name, uuid: '' } })],
     ['watchNetworkEvents', (_: string, uuid: string) => ({ network: { name: '', uuid } })],
-  ])('is to %s what a network is that nobody has', async (key, requestAbout) => {
+  ])('T21: is to %s what a network is that nobody has', async (key, requestAbout) => {
     const served = await serveVault();
     const other = vault.replace('b', 'd');
     const hidden = await served.call(who, key, requestAbout('vault', vault));
@@ -55,7 +55,7 @@ describe('a hidden network', () => {
     }
   });
 
-  it('is not named by an error or an event about a clash with it', async () => {
+  it('T21: is not named by an error or an event about a clash with it', async () => {
     const served = await serveVault();
     await served.call(who, 'networkDefineXml', { xml: document('lab-a') });
     const started = await served.call(who, 'networkCreate', { network: { name: 'lab-a', uuid: '' } });
@@ -102,7 +102,7 @@ describe('a network that may be seen', () => {
 });
 
 describe('rights that change', () => {
-  it('hold for the next event of a stream', async () => {
+  it('T21: hold for the next event of a stream', async () => {
     const driver = await openTestDriver();
     const [some, none] = [limited, ''].map((toml) => new Rights(parseTable(toml, 't')));
     let rights = some!;
@@ -130,7 +130,7 @@ describe('rights that change', () => {
 });
 
 describe('between the decision and the deed', () => {
-  it('a UUID that passes to another network is not followed, however the two race', async () => {
+  it('T22: a UUID that passes to another network is not followed, however the two race', async () => {
     const driver = await openTestDriver();
     const rights = new Rights(parseTable(limited, 't'));
     const guarded = guardDriver(driver, { who: 'x', rights: () => rights });

@@ -69,7 +69,7 @@ function verdictOf(error: NetworkError | undefined): Verdict {
 }
 
 describe.each(Object.keys(callers) as (keyof typeof callers)[])('%s', (caller) => {
-  it.each(procedures.map((procedure) => [procedure.name, procedure] as const))('calls %s', async (_, procedure) => {
+  it.each(procedures.map((procedure) => [procedure.name, procedure] as const))('T20: calls %s', async (_, procedure) => {
     for (const name of [own, foreign, missing]) {
       const served = await serve(table);
       for (const there of [own, foreign]) await served.driver.networkDefineXml({ xml: document(there), validate: false });
@@ -79,7 +79,7 @@ describe.each(Object.keys(callers) as (keyof typeof callers)[])('%s', (caller) =
   });
 });
 
-it('the contract says of every call what the table says', () => {
+it('T20: the contract says of every call what the table says', () => {
   for (const [file, table] of [['network_driver', driverRequirements], ['admin', adminRequirements]] as const) {
     const proto = readFileSync(new URL(`../../../proto/vnet/v1/${file}.proto`, import.meta.url), 'utf8');
     const said = Object.fromEntries([...proto.matchAll(/((?:^ {2}\/\/.*\n)+) {2}rpc (\w+)\(/gm)].map(([, comment = '', name = '']) =>

@@ -90,7 +90,7 @@ function leaks(bytes: Buffer, hidden: readonly Network[], request: object): stri
 }
 
 describe('with any rights', () => {
-  it('a call is refused or not as the model says, changes nothing if it is, and tells nothing that is hidden', async () => {
+  it('T21: a call is refused or not as the model says, changes nothing if it is, and tells nothing that is hidden', async () => {
     const seen = new Set<string>();
     await fc.assert(fc.asyncProperty(fc.array(entry, { minLength: 1, maxLength: 3 }), fc.array(action, { minLength: 30, maxLength: 60 }), async (entries, actions) => {
       const served = await serveNetworks(entries);
@@ -112,7 +112,7 @@ describe('with any rights', () => {
     for (const code of ['passed', 'OK', 'ACCESS_DENIED', 'NO_NETWORK', 'OPERATION_FAILED', 'INTERNAL_ERROR', 'OPERATION_INVALID']) expect(seen).toContain(code);
   }, 300_000);
 
-  it('lists, counts, events and the doctor leave out what is hidden', async () => {
+  it('T21: lists, counts, events and the doctor leave out what is hidden', async () => {
     await fc.assert(fc.asyncProperty(fc.array(entry, { minLength: 1, maxLength: 2 }), async (some) => {
       const entries: Entry[] = [...some, { networks: [], rights: ['connect:search-networks', 'connect:read'] }];
       const served = await serveNetworks(entries.map(({ networks, ...rest }) => ({ ...rest, ...(networks?.length === 0 ? { networks: ['*-none'] } : networks && { networks }) })));

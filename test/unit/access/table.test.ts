@@ -69,7 +69,7 @@ describe('the pattern of a subject', () => {
     ['CN=alice', subject([['CN', 'alice'], ['UID', '7']]), false],
     ['CN=alice', subject([['CN', 'alice\0']]), false],
     ['CN=alice', subject(), false],
-  ])('%j of %j: %j', (pattern, found, expected) => {
+  ])('T17: %j of %j: %j', (pattern, found, expected) => {
     expect(parseSubject(pattern).matches({ subject: found, alternativeNames: [], fingerprint: '' })).toBe(expected);
   });
 
@@ -77,7 +77,7 @@ describe('the pattern of a subject', () => {
     ['DNS:*.lab.example', 'DNS:a.lab.example', true], ['DNS:*.lab.example', 'DNS:a.b.lab.example', false], ['DNS:*.lab.example', 'DNS:lab.example', false],
     ['DNS:a.example', 'URI:a.example', false], ['URI:spiffe://lab/*', 'URI:spiffe://lab/x', true], ['URI:spiffe://lab/*', 'URI:spiffe://lab/x/y', false],
     ['email:*@lab.example', 'email:a@lab.example', true], ['email:*@lab.example', 'email:a@x@lab.example', false], ['IP:10.0.0.*', 'IP:10.0.0.7', true],
-  ])('the alternative name %j of %j: %j', (pattern, name, expected) => {
+  ])('T17: the alternative name %j of %j: %j', (pattern, name, expected) => {
     expect(parseAlternativeName(pattern).matches({ subject: [], alternativeNames: [name], fingerprint: '' })).toBe(expected);
   });
 });
@@ -95,7 +95,7 @@ describe('an entry', () => {
     expect(about('everyone = true', { kind: 'socket', name: 'tls' })).toBe(true);
   });
 
-  it('of one kind is about nobody of another, whatever it calls itself', () => {
+  it('T24: of one kind is about nobody of another, whatever it calls itself', () => {
     const token = as.token('alice').identity!;
     expect(about('user = "alice"', token)).toBe(false);
     expect(about('token = "al*"', token)).toBe(true);

@@ -95,7 +95,7 @@ describe('list', () => {
     expect((await vnet('list -o json')).out).toBe('[]\n');
   });
 
-  it('escapes what a name does to a terminal', async () => {
+  it('T25: escapes what a name does to a terminal', async () => {
     driver.networks.set('x', fakeNetwork('\x1b]0;gotcha\x07\n\u202e', { bridge: '\u202e2J', addresses: ['\u009b1m'] }));
     for (const line of ['list', 'list --name', 'list -o name', 'list -o json', 'list -o yaml', 'net-list --all']) {
       const { out } = await vnet(line);

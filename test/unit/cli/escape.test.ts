@@ -13,11 +13,11 @@ describe('a line', () => {
     ['\\x1b', '\\x5cx1b'],
     ['half \ud800 pair', 'half \\xef\\xbf\\xbd pair'],
     ['Zürich 東京 C:\\lab', 'Zürich 東京 C:\\lab'],
-  ])('%j is printed as %j', (text, printed) => {
+  ])('T25: %j is printed as %j', (text, printed) => {
     expect(escapeLine(text)).toBe(printed);
   });
 
-  it('never holds anything unprintable, and two texts never look the same', () => {
+  it('T25: never holds anything unprintable, and two texts never look the same', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => {
       const printed = escapeLine(text);
       expect(hasUnprintable(printed)).toBe(false);
@@ -28,11 +28,11 @@ describe('a line', () => {
   });
 });
 
-it('a text keeps its lines, and later lines cannot pass for ours', () => {
+it('T25: a text keeps its lines, and later lines cannot pass for ours', () => {
   expect(escapeText('nft failed:\nerror: forged\x1b[2J\n')).toBe('nft failed:\n  error: forged\\x1b[2J');
 });
 
-it('JSON, YAML and XML mean the same once escaped', () => {
+it('T25: JSON, YAML and XML mean the same once escaped', () => {
   fc.assert(fc.property(fc.string({ unit: 'grapheme-composite' }), fc.constantFrom('\u009b', '\u202e', '\u{e0041}', '\x7f', ''), (text, bad) => {
     const value = [{ name: `${text}${bad}` }];
     const json = escapeJson(JSON.stringify(value, null, 2));

@@ -75,7 +75,7 @@ describe('watch', () => {
     expect(await whileWatching('watch', async () => interrupt.abort(), { interrupted: interrupt.signal })).toMatchObject({ code: 0, err: '', closed: 1 });
   });
 
-  it('says where events were missed, and escapes what others wrote', async () => {
+  it('T25: says where events were missed, and escapes what others wrote', async () => {
     const event = (kind: EventKind, parts: Partial<WatchNetworkEventsResponse> = {}): WatchNetworkEventsResponse =>
       ({ epoch: 'e', sequence: 9, timeMs: 0, kind, network: undefined, lease: undefined, port: undefined, detail: '', ...parts });
     const fake = fakeDriver(fakeNetwork('default'));

@@ -1,5 +1,6 @@
 /** What the end of an ssh means: its exit code and words, as OpenSSH and shells have them. */
 import { describe, expect, it } from 'vitest';
+import { renderSsh } from '../../../client/ssh.js';
 import { explainSshEnd } from '../../../client/ssh-failure.js';
 import { ErrorCode } from '../../../shared/errors.js';
 import { parseUri, type SshUri } from '../../../shared/uri.js';
@@ -49,4 +50,13 @@ describe('an ssh that ended', () => {
     expect(explainSshEnd(uri, { words: '' }).message).toContain('ended by a signal');
     expect(explainSshEnd(uri, { code: 255, words: 'x'.repeat(10_000) }).message.length).toBeLessThan(1_200);
   });
+});
+
+it('T19: ssh gets words, of which none after its options is one, whatever they begin with', () => {
+  const words = renderSsh({ ...uri, host: '-oProxyCommand=x', socket: '/s' }, true);
+  const end = words.indexOf('--');
+  expect(words.slice(end + 1)).toEqual(['-oProxyCommand=x', 'vnet', 'proxy', '-o', 'json', '--socket', '/s', '--readonly']);
+  const options = words.slice(0, end).join(' ');
+  expect(options).toContain('-o ClearAllForwardings=yes -o PermitLocalCommand=no -o RemoteCommand=none');
+  expect(options).not.toMatch(/StrictHostKeyChecking|ForwardAgent|-A/);
 });

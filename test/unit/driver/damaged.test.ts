@@ -27,7 +27,7 @@ it.each([
   ['of bytes that are no text', () => '\0\u0001\ufffd'],
   ['with an element that means nothing', (text: string) => text.replace("netmask='255.255.255.0'", "netmask='many'")],
   ['with the name of another network', (text: string) => text.replace('<name>lab</name>', '<name>other</name>')],
-])('a definition that is %s is told of, and kept beside the one that takes its place', async (_, damage) => {
+])('T32: a definition that is %s is told of, and kept beside the one that takes its place', async (_, damage) => {
   const first = await openDriver();
   await first.networkDefineXml({ xml: document('lab', 1), validate: false });
   await first.networkDefineXml({ xml: document('good', 2), validate: false });

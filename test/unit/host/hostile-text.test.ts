@@ -6,7 +6,7 @@ import { rawOption } from '../../../server/host/dnsmasq/conf-line.js';
 import { renderHosts, renderNames } from '../../../server/host/dnsmasq/hosts.js';
 import { renderNetwork } from '../../../server/host/firewall/nftables-rules.js';
 import { renderAddresses, renderBridge } from '../../../server/host/link.js';
-import { fileStem } from '../../../server/host/safe-text.js';
+import { fileStem, safeInterface } from '../../../server/host/safe-text.js';
 import { parseNetwork, type NetworkDefinition } from '../../../shared/definition/index.js';
 import { ErrorCode } from '../../../shared/errors.js';
 
@@ -80,7 +80,7 @@ describe('a hostile text', () => {
   const { lines } = renderAll(() => undefined);
 
   for (const [field, put] of Object.entries(fields)) {
-    it(`does not get out of ${field}`, () => {
+    it(`T1, T3, T4: does not get out of ${field}`, () => {
       for (const payload of lineBreaks) expect(() => renderAll((definition) => put(definition, payload)), JSON.stringify(payload)).toThrow();
       for (const payload of wordBreaks) {
         const rendering = () => renderAll((definition) => put(definition, payload));
@@ -90,11 +90,33 @@ describe('a hostile text', () => {
     });
   }
 
-  it('is quoted where any text may stand, so that it is one value', () => {
+  it('T3: is no interface if it names one of the folders beside those of interfaces, or every interface', () => {
+    for (const name of ['all', 'default', '.', '..', '-x', '--help', 'a'.repeat(16), 'eth*', 'br+', '%s', 'a:1', 'a@b', '$(id)', '`id`', 'a|b', 'a&b', 'a>b', '']) {
+      expect(() => safeInterface(name), name).toThrow();
+      expect(() => renderAll((definition) => { definition.bridge!.name = name; }), name).toThrow();
+      if (name !== '') expect(() => renderAll((definition) => { definition.forward!.dev = name; }), name).toThrow();
+    }
+  });
+
+  it('T4: stands in quotes in every rule, so that no word of nft is more than a name', () => {
+    const words = ['fwd', 'dup', 'accept', 'drop', 'return', 'jump', 'flush', 'ruleset', 'table', 'chain', 'map', 'inet', 'ip', 'meta', 'ct', 'hook', 'type', 'policy', 'comment', 'masquerade', 'snat', 'reject', 'vmap', 'include', 'define', '0', '1-2'];
+    const rulesFor = (bridge: string, dev: string) => {
+      const { definition } = parseNetwork(document);
+      definition.forward!.dev = dev;
+      return renderNetwork({ uuid: definition.uuid!, name: 'flush ruleset', bridge, definition });
+    };
+    const bare = (rules: string) => rules.replace(/"[^"]*"/g, '""');
+    for (const word of words) {
+      expect(bare(rulesFor(word, word)), word).toBe(bare(rulesFor('virbr0', 'eth0')));
+      expect(rulesFor(word, word)).toContain(`"${word}"`);
+    }
+  });
+
+  it('T1: is quoted where any text may stand, so that it is one value', () => {
     expect(renderAll((d) => { d.dns!.txts[0]!.value = 'a, "b" \\ #c'; }).conf).toContain('\ntxt-record=t.test,"a, \\"b\\" \\\\ #c"\n');
   });
 
-  it('makes no file name that leaves the folder or is another network\'s', () => {
+  it('T2: makes no file name that leaves the folder or is another network\'s', () => {
     const uuid = '1d0c7a52-9a7b-4a55-8a31-0000000000ee';
     const names = ['a', 'A', 'a/b', '..', '%2f', 'a%2fb', 'ä', 'a b', '-x', 'x'.repeat(300)];
     const stems = names.map((name) => fileStem({ name, uuid }));
@@ -104,11 +126,11 @@ describe('a hostile text', () => {
 });
 
 describe('an option for dnsmasq, word for word', () => {
-  it('passes if it is one option', () => {
+  it('T6: passes if it is one option', () => {
     for (const line of ['no-ping', 'dhcp-option=option:ntp-server,10.1.1.1', ' cname = a.test,b.test', 'address=/x.test/10.1.1.1']) expect(rawOption(line)).toBe(line);
   });
 
-  it('is refused if it runs programs, names files or takes dnsmasq away from the daemon, however it is written', () => {
+  it('T6: is refused if it runs programs, names files or takes dnsmasq away from the daemon, however it is written', () => {
     for (const line of [
       'dhcp-script=/evil', ' dhcp-script =/evil', 'conf-file=/etc/shadow', 'conf-dir=/etc', 'user=root', 'dhcp-leasefile=/etc/passwd', 'log-facility=/etc/passwd',
       'dh"cp"-script=/evil', 'dhcp\\-script=/evil', '"dhcp-script"=/evil', '# comment', '', 'DHCP-SCRIPT=/evil',

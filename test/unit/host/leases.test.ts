@@ -24,7 +24,7 @@ describe('leases', () => {
     ]);
   });
 
-  it('are read as far as they are there: torn lines and what is no lease are passed over', () => {
+  it('T26: are read as far as they are there: torn lines and what is no lease are passed over', () => {
     for (let length = 0; length <= file.length; length += 1) {
       const found = parseLeases(file.slice(0, length)).map(({ address }) => address);
       const whole = parseLeases(file).map(({ address }) => address);

@@ -81,14 +81,14 @@ describe('peers of a unix socket', () => {
     await expect(openUnixPeers('required', silentLog, broken)).rejects.toThrow('no perl');
   });
 
-  it('are not let in when the kernel is asked in vain', async () => {
+  it('T24: are not let in when the kernel is asked in vain', async () => {
     const peers = await openUnixPeers('auto', silentLog, { open: async () => ({ read: async () => { throw new Error('gone'); }, close() {} }) });
     await expect(peers.identify({} as Socket, unknown)).rejects.toThrow('gone');
   });
 });
 
 describe('the file of tokens', () => {
-  it('keeps what is needed to know a token again, and nobody else may read it', async () => {
+  it('T33: keeps what is needed to know a token again, and nobody else may read it', async () => {
     const path = at('etc/tokens.json');
     const [first, second] = [await addToken(path, 'one', undefined), await addToken(path, 'two', new Date('2030-01-01'))];
     expect((await stat(path)).mode & 0o777).toBe(0o600);
@@ -117,7 +117,7 @@ describe('the file of tokens', () => {
 describe('a caller', () => {
   const connection = (listener: ListenerKind) => new Connection(1, listener, Object.assign(new EventEmitter(), { destroy() {} }) as unknown as Socket);
 
-  it('is whom the connection belongs to, or the bearer of a token, and of one alone', async () => {
+  it('T24: is whom the connection belongs to, or the bearer of a token, and of one alone', async () => {
     const path = at('etc/tokens2.json');
     const token = await addToken(path, 'ci', undefined);
     const tokens = new Tokens(path, silentLog);

@@ -31,7 +31,7 @@ const subject = (...parts: [string, string][][]): CertificateIdentity => ({
 const named = (...alternativeNames: string[]): CertificateIdentity => ({ ...subject([['CN', 'x']]), alternativeNames });
 
 describe('a certificate', () => {
-  it('is read part by part, whatever characters are in it', async () => {
+  it('T17: is read part by part, whatever characters are in it', async () => {
     const certificate = await issue({ subject: '/C=DE/DC=example/O=Lab, Inc \\+ Söhne/OU=a\\/b=c/CN=bob,O=Lab\nCN=alice' });
     expect(readIdentity(certificate).subject).toEqual([
       [{ type: 'C', value: 'DE' }], [{ type: 'DC', value: 'example' }], [{ type: 'O', value: 'Lab, Inc + Söhne' }],
@@ -40,7 +40,7 @@ describe('a certificate', () => {
     expect(formatSubject(readIdentity(certificate).subject)).toBe('CN=bob\\,O\\=Lab\\0ACN\\=alice,OU=a/b\\=c,O=Lab\\, Inc \\+ Söhne,DC=example,C=DE');
   });
 
-  it('can have several values in one part', async () => {
+  it('T17: can have several values in one part', async () => {
     const identity = readIdentity(await issue({ subject: '/O=Lab/CN=alice+UID=7' }));
     expect(identity.subject[1]).toHaveLength(2);
     expect(parsePattern('UID=7+CN=alice,O=Lab').matches(identity)).toBe(true);
@@ -64,7 +64,7 @@ describe('a pattern', () => {
     ['CN=al*ce,O=L*b,C=*', true], ['CN=alice', false], ['CN=alice,O=Lab', false], ['CN=Alice,O=Lab,C=DE', false], ['CN=*', false], ['O=Lab,CN=alice,C=DE', false],
     ['CN=alice\\*,O=Lab,C=DE', false], ['CN=a\\6cice,O=Lab,C=DE', true], ['OU=alice,O=Lab,C=DE', false], ['CN=alicealice*,O=Lab,C=DE', false],
     ['CN=alic*lice,O=Lab,C=DE', false],
-  ])('%s: %s', (pattern, expected) => {
+  ])('T17: %s: %s', (pattern, expected) => {
     expect(parsePattern(pattern).matches(alice)).toBe(expected);
   });
 
@@ -75,7 +75,7 @@ describe('a pattern', () => {
     ['a star is no control character', subject([['O', 'Lab']], [['CN', 'alice\0.evil']])],
     ['a part with several values is not one with one', subject([['O', 'Lab']], [['CN', 'alice'], ['CN', 'root']])],
     ['a repeated part is not one', subject([['O', 'Lab']], [['CN', 'alice']], [['CN', 'alice']])],
-  ])('is not deceived: %s', (_, forged) => {
+  ])('T17: is not deceived: %s', (_, forged) => {
     for (const pattern of ['CN=alice*,O=Lab', 'CN=*,O=Lab', 'CN=alice,O=Lab']) expect(parsePattern(pattern).matches(forged)).toBe(false);
   });
 
@@ -86,7 +86,7 @@ describe('a pattern', () => {
     ['URI:spiffe://lab/*', 'URI:spiffe://lab/web', true], ['URI:spiffe://lab/*', 'URI:spiffe://lab/web/admin', false], ['URI:spiffe://*/web', 'URI:spiffe://evil/x/web', false],
     ['IP:192.0.2.7', 'IP:192.0.2.7', true], ['IP:192.0.2.7', 'DNS:192.0.2.7', false], ['email:*@lab.example', 'email:me@lab.example', true],
     ['email:*@lab.example', 'email:me@lab.example.evil', false],
-  ])('%s against %s: %s', (pattern, name, expected) => {
+  ])('T17: %s against %s: %s', (pattern, name, expected) => {
     expect(parsePattern(pattern).matches(named(name))).toBe(expected);
   });
 
@@ -96,7 +96,7 @@ describe('a pattern', () => {
 });
 
 describe('a revocation list', () => {
-  it('names certificates, knows its CA, and when it ends', async () => {
+  it('T18: names certificates, knows its CA, and when it ends', async () => {
     const [good, bad] = [await issue({}), await issue({})];
     await authority.revoke(`leaf${made}`);
     const path = join(folder.path, 'crl.pem');

@@ -1,7 +1,7 @@
 import { symlinkSync, writeFileSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, readlink, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openFileStore } from '../../../server/driver/file-store.js';
 import type { LiveRecord, PortRecord } from '../../../server/driver/store.js';
@@ -96,7 +96,7 @@ describe('the file store', () => {
     expect((await again.load()).saved.map(({ name, autostart }) => [name, autostart])).toEqual([['a', false], ['b', true]]);
   });
 
-  it('reports what it cannot read and still gives the rest', async () => {
+  it('T32: reports what it cannot read and still gives the rest', async () => {
     const store = await open();
     await store.saveDefinition('good', '<network/>');
     await symlink('/etc/passwd', join(root, 'etc/networks/link.xml'));
@@ -182,9 +182,52 @@ describe('the file store', () => {
     });
   });
 
-  it.each(['..', '.', '', 'a/b', '../../etc/passwd', 'a\nb', 'a\0b', 'x'.repeat(201)])('refuses the name %j', async (name) => {
+  it.each(['..', '.', '', 'a/b', '../../etc/passwd', 'a\nb', 'a\0b', 'x'.repeat(201)])('T2: refuses the name %j', async (name) => {
     await expect((await open()).saveDefinition(name, 'x')).rejects.toMatchObject({ code: 35 });
     expect(await readdir(root)).toEqual(['etc', 'run']);
+  });
+});
+
+describe('a hostile name', () => {
+  afterEach(() => { delete (globalThis as { [watcherKey]?: Watcher })[watcherKey]; });
+
+  it('T2: reaches no file outside the store, whatever is done with it', async () => {
+    const store = await open();
+    const outside = join(root, 'precious.xml');
+    await writeFile(outside, 'precious');
+    const touched: string[] = [];
+    (globalThis as { [watcherKey]?: Watcher })[watcherKey] = (step) => void touched.push(step.replace(/^\w+ /, ''));
+    const stamp = { revision: 1, timeMs: 1, cause: 'define' } as const;
+    const names = ['..', '.', '', '../precious', '../../precious', 'a/../../precious', '/precious', `${root}/precious`, 'a\0b', 'a\nb', '%2e%2e', '..%2fprecious', 'x'.repeat(255), '\u202ea', '-rf', 'a.', '.a', 'a.tmp', 'a b', '~', '*'];
+    const outcomes: boolean[] = [];
+    for (const name of names) {
+      for (const work of [
+        () => store.saveDefinition(name, '<network/>', { uuid: live.uuid, stamp }), () => store.setAutostart(name, true), () => store.setAutostart(name, false), () => store.removeDefinition(name, live.uuid),
+        () => store.saveDefinition('good', '<network/>', { uuid: name, stamp }), () => store.history(name), () => store.removeDefinition('good', name),
+        () => store.saveLive({ ...live, uuid: name }), () => store.removeLive(name),
+        () => store.savePort({ uuid: name, network: live.uuid, xml: '<x/>', state: 'plugged' }), () => store.savePort({ uuid: live.uuid, network: name, xml: '<x/>', state: 'plugged' }),
+        () => store.removePort(name, live.uuid), () => store.removePort(live.uuid, name),
+      ]) outcomes.push(await (async () => work())().then(() => true, () => false));
+    }
+    expect(await readFile(outside, 'utf8')).toBe('precious');
+    expect((await readdir(root)).sort()).toEqual(['etc', 'precious.xml', 'run']);
+    expect(new Set(outcomes)).toEqual(new Set([true, false]));
+    const folders = [join(root, 'etc/networks'), join(root, 'run/networks'), join(root, 'run/ports')];
+    expect(touched.map((path) => resolve(path)).filter((path) => !folders.some((folder) => path === folder || path.startsWith(`${folder}/`)))).toEqual([]);
+    expect(touched.length).toBeGreaterThan(50);
+  });
+
+  it('T2: of a link leads nowhere: what it points at is neither written nor removed', async () => {
+    const store = await open();
+    const outside = join(root, 'precious');
+    await writeFile(outside, 'precious');
+    await symlink(outside, join(root, 'etc/networks/a.xml'));
+    await symlink(outside, join(root, `run/networks/${live.uuid}.json`));
+    await store.saveDefinition('a', '<network/>');
+    await store.saveLive(live);
+    await store.removeLive(live.uuid);
+    await store.removeDefinition('a');
+    expect(await readFile(outside, 'utf8')).toBe('precious');
   });
 });
 
@@ -220,7 +263,7 @@ describe('after a power loss', () => {
   });
 });
 
-it('F30: sixteen thousand definitions are read, one in ten damaged, each of which is reported', async () => {
+it('F30: T32: sixteen thousand definitions are read, one in ten damaged, each of which is reported', async () => {
   await open();
   const count = 16_000;
   for (let n = 0; n < count; n += 1) {

@@ -55,7 +55,7 @@ describe('the watchdog', () => {
 });
 
 describe.skipIf(!analyze)('the units', () => {
-  it('expose less than 4.0', async () => {
+  it('T33: expose less than 4.0', async () => {
     const { stdout } = await run('systemd-analyze', ['security', '--offline=true', '--no-pager', join(units, 'vnetd.service')]);
     const [, score] = /Overall exposure level for vnetd.service: ([\d.]+)/.exec(stdout) ?? [];
     expect(Number(score)).toBeGreaterThan(0);

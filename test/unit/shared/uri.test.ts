@@ -67,7 +67,7 @@ describe('a URI', () => {
     ['vnet+ssh://h/system?known_hosts=/a%22%20b', ErrorCode.INVALID_ARG, /known_hosts/],
     ['vnet+ssh://h/system?no_tty=yes', ErrorCode.INVALID_ARG, /1 or 0/],
     ['vnet+ssh://h/system?no_verify=1', ErrorCode.INVALID_ARG, /unknown parameter 'no_verify'/],
-  ])('%s is refused', (text, code, words) => {
+  ])('T19: %s is refused', (text, code, words) => {
     let error: unknown;
     try { parseUri(text); } catch (reason) { error = reason; }
     expect(error).toBeInstanceOf(NetworkError);
