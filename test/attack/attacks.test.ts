@@ -42,35 +42,36 @@ interface Expected {
   stallMs?: number;
 }
 
+/** The attacks, each after its threat. */
 const table: Record<string, Expected> = {
-  silent: { limit: ['first_call_seconds', 'handshake_seconds', 'unauthenticated'], ends: true, waits: true },
-  'preface-only': { limit: ['first_call_seconds', 'handshake_seconds', 'unauthenticated'], ends: true, waits: true },
-  'half-hello': { limit: ['handshake_seconds', 'unauthenticated'], ends: true, waits: true, by: ['tls'] },
-  'headers-only': { limit: ['stalled_seconds'], ends: true, waits: true },
-  'half-request': { limit: ['stalled_seconds'], ends: true, waits: true },
-  'session-stuck': { limit: ['stalled_seconds'], ends: true, waits: true },
-  'no-window': { limit: ['stalled_seconds'], ends: true, waits: true },
-  'no-reading': { limit: ['unsent_bytes', 'stalled_seconds'], ends: true, stallMs: 2000 },
-  'one-byte-frames': { limit: ['overhead_bytes'], ends: true },
-  'rapid-reset': { limit: ['resets'], ends: true, stallMs: 2000 },
-  ping: { limit: ['control_frames'], ends: true },
-  'ping-deaf': { limit: ['control_frames'], ends: true },
-  settings: { limit: ['control_frames'], ends: true },
-  continuation: { ends: true },
-  'empty-data': { ends: true },
-  priority: { limit: ['overhead_bytes'], ends: true },
-  'unknown-frames': { limit: ['overhead_bytes'], ends: true },
-  'window-updates': { limit: ['overhead_bytes'], ends: true },
-  'window-overflow': { ends: true },
-  'header-bomb': { limit: ['header_pairs', 'header_bytes'], ends: true },
-  'header-bomb-acked': { limit: ['overhead_bytes', 'resets'], ends: true },
-  'many-headers': { limit: ['header_pairs'], ends: true },
-  'huge-message': { limit: ['overhead_bytes', 'resets', 'stalled_seconds'], ends: true, stallMs: 2000 },
-  'half-messages': { limit: ['unread_bytes'], ends: true },
-  'many-answers': { limit: ['unsent_bytes', 'stalled_seconds'], ends: true, stallMs: 2000 },
-  'gzip-bomb': {},
-  connections: { limit: ['connections', 'connections_per_address', 'unauthenticated'], connections: 500 },
-  'bad-frames': {},
+  'T12: silent': { limit: ['first_call_seconds', 'handshake_seconds', 'unauthenticated'], ends: true, waits: true },
+  'T12: preface-only': { limit: ['first_call_seconds', 'handshake_seconds', 'unauthenticated'], ends: true, waits: true },
+  'T13: half-hello': { limit: ['handshake_seconds', 'unauthenticated'], ends: true, waits: true, by: ['tls'] },
+  'T12: headers-only': { limit: ['stalled_seconds'], ends: true, waits: true },
+  'T12: half-request': { limit: ['stalled_seconds'], ends: true, waits: true },
+  'T12: session-stuck': { limit: ['stalled_seconds'], ends: true, waits: true },
+  'T12: no-window': { limit: ['stalled_seconds'], ends: true, waits: true },
+  'T12: no-reading': { limit: ['unsent_bytes', 'stalled_seconds'], ends: true, stallMs: 2000 },
+  'T11: one-byte-frames': { limit: ['overhead_bytes'], ends: true },
+  'T14: rapid-reset': { limit: ['resets'], ends: true, stallMs: 2000 },
+  'T14: ping': { limit: ['control_frames'], ends: true },
+  'T14: ping-deaf': { limit: ['control_frames'], ends: true },
+  'T14: settings': { limit: ['control_frames'], ends: true },
+  'T14: continuation': { ends: true },
+  'T14: empty-data': { ends: true },
+  'T14: priority': { limit: ['overhead_bytes'], ends: true },
+  'T14: unknown-frames': { limit: ['overhead_bytes'], ends: true },
+  'T14: window-updates': { limit: ['overhead_bytes'], ends: true },
+  'T14: window-overflow': { ends: true },
+  'T14: header-bomb': { limit: ['header_pairs', 'header_bytes'], ends: true },
+  'T14: header-bomb-acked': { limit: ['overhead_bytes', 'resets'], ends: true },
+  'T14: many-headers': { limit: ['header_pairs'], ends: true },
+  'T10: huge-message': { limit: ['overhead_bytes', 'resets', 'stalled_seconds'], ends: true, stallMs: 2000 },
+  'T10: half-messages': { limit: ['unread_bytes'], ends: true },
+  'T12: many-answers': { limit: ['unsent_bytes', 'stalled_seconds'], ends: true, stallMs: 2000 },
+  'T10: gzip-bomb': {},
+  'T15: connections': { limit: ['connections', 'connections_per_address', 'unauthenticated'], connections: 500 },
+  'T14: bad-frames': {},
 };
 
 let serving: Serving;
@@ -113,7 +114,8 @@ async function attack(name: string, way: Way, { connections, ends = false }: Exp
 const p99 = ({ ms }: Lived) => ms[Math.floor(ms.length * 0.99)]!;
 
 describe('an honest client is served, and the attacker is stopped', () => {
-  it.each(Object.entries(table))('%s', async (name, expected) => {
+  it.each(Object.entries(table))('%s', async (title, expected) => {
+    const name = title.slice(title.indexOf(' ') + 1);
     const { limit, ends, waits, by = ways, stallMs = 200 } = expected;
     const before = await descriptors();
     const outcomes: Outcome[] = [];

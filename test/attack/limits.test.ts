@@ -53,42 +53,47 @@ const keptOut = ({ opened, open }: Result) => open < opened;
 const unanswered = ({ data }: Result) => data === 0;
 const refused = ({ endedStreams }: Result, expected: number) => endedStreams >= expected;
 
+/** The limits' keys, after the threat that each is against. */
 const cases: Record<string, Case> = {
-  connections: { attack: 'silent', way: 'unix', connections: 60, limit: 40, also: { connections_kept: 0 }, stopped: keptOut, newcomers: 'none' },
+  'T15: connections': { attack: 'silent', way: 'unix', connections: 60, limit: 40, also: { connections_kept: 0 }, stopped: keptOut, newcomers: 'none' },
   // Without it the host's own people do not get in.
-  connections_kept: { attack: 'silent', connections: 60, limit: 10, also: { connections: 40 }, none: 0, stopped: (_, { lived }) => lived.failures.length === 0, newcomers: 'unix' },
-  connections_per_address: { attack: 'silent', connections: 60, limit: 20, stopped: keptOut },
-  connections_per_user: { attack: 'silent', way: 'readonly', connections: 60, limit: 20, stopped: keptOut },
-  unauthenticated: { attack: 'silent', connections: 60, limit: 20, stopped: keptOut },
-  handshake_seconds: { attack: 'half-hello', way: 'tls', connections: 20, limit: 0.5, stopped: cut },
-  first_call_seconds: { attack: 'preface-only', connections: 20, limit: 0.5, stopped: cut },
-  idle_seconds: { attack: 'idle', limit: 0.5, stopped: cut },
-  stalled_seconds: { attack: 'half-request', limit: 0.5, stopped: cut },
-  failed_proofs: { attack: 'bad-tokens', way: 'tls', limit: 3, none: 1_000_000, stopped: cut },
-  calls: { attack: 'watches', limit: 100, stopped: (result) => refused(result, 90) },
-  calls_per_connection: { attack: 'watches', limit: 20, stopped: (result) => refused(result, 110) },
+  'T15: connections_kept': { attack: 'silent', connections: 60, limit: 10, also: { connections: 40 }, none: 0, stopped: (_, { lived }) => lived.failures.length === 0, newcomers: 'unix' },
+  'T15: connections_per_address': { attack: 'silent', connections: 60, limit: 20, stopped: keptOut },
+  'T15: connections_per_user': { attack: 'silent', way: 'readonly', connections: 60, limit: 20, stopped: keptOut },
+  'T12: unauthenticated': { attack: 'silent', connections: 60, limit: 20, stopped: keptOut },
+  'T13: handshake_seconds': { attack: 'half-hello', way: 'tls', connections: 20, limit: 0.5, stopped: cut },
+  'T12: first_call_seconds': { attack: 'preface-only', connections: 20, limit: 0.5, stopped: cut },
+  'T12: idle_seconds': { attack: 'idle', limit: 0.5, stopped: cut },
+  'T12: stalled_seconds': { attack: 'half-request', limit: 0.5, stopped: cut },
+  'T16: failed_proofs': { attack: 'bad-tokens', way: 'tls', limit: 3, none: 1_000_000, stopped: cut },
+  'T15: calls': { attack: 'watches', limit: 100, stopped: (result) => refused(result, 90) },
+  'T15: calls_per_connection': { attack: 'watches', limit: 20, stopped: (result) => refused(result, 110) },
   // Without it they are refused beyond those of a connection.
-  session_calls: { attack: 'session-calls', limit: 5, also: { calls_per_connection: 10 }, none: 1_000_000, named: '', stopped: (_, { reached }) => reached.length === 0 },
+  'T15: session_calls': { attack: 'session-calls', limit: 5, also: { calls_per_connection: 10 }, none: 1_000_000, named: '', stopped: (_, { reached }) => reached.length === 0 },
   // Whoever is refused is told; whoever is not is told nothing, of networks on which nothing happens.
-  session_streams: { attack: 'session-streams', limit: 20, none: 1_000_000, stopped: ({ data }) => data > 0 },
-  session_unsent_bytes: { attack: 'session-deaf', limit: 65_536, none: 1_073_741_824, also: { session_calls: 1 }, named: '', stopped: (_, { dumps }) => dumps <= 8 },
-  message_bytes: { attack: 'large-requests', limit: 16_384, stopped: unanswered },
-  readonly_message_bytes: { attack: 'large-requests', way: 'readonly', limit: 16_384, stopped: unanswered },
-  response_bytes: { attack: 'large-answers', limit: 65_536, stopped: unanswered },
-  header_bytes: { attack: 'much-metadata', limit: 4096, stopped: cut },
-  header_pairs: { attack: 'many-fields', limit: 64, stopped: cut },
-  unread_bytes: { attack: 'some-half-messages', limit: 2_097_152, stopped: cut },
+  'T15: session_streams': { attack: 'session-streams', limit: 20, none: 1_000_000, stopped: ({ data }) => data > 0 },
+  'T12: session_unsent_bytes': { attack: 'session-deaf', limit: 65_536, none: 1_073_741_824, also: { session_calls: 1 }, named: '', stopped: (_, { dumps }) => dumps <= 8 },
+  'T10: message_bytes': { attack: 'large-requests', limit: 16_384, stopped: unanswered },
+  'T10: readonly_message_bytes': { attack: 'large-requests', way: 'readonly', limit: 16_384, stopped: unanswered },
+  'T10: response_bytes': { attack: 'large-answers', limit: 65_536, stopped: unanswered },
+  'T14: header_bytes': { attack: 'much-metadata', limit: 4096, stopped: cut },
+  'T14: header_pairs': { attack: 'many-fields', limit: 64, stopped: cut },
+  'T10: unread_bytes': { attack: 'some-half-messages', limit: 2_097_152, stopped: cut },
   // The greatest goes, and the next, until the others have room.
-  unread_bytes_in_all: { attack: 'some-half-messages', limit: 12_582_912, stopped: keptOut },
-  unsent_bytes: { attack: 'no-reading', limit: 4_194_304, stopped: cut, patience: 2 },
-  unsent_bytes_in_all: { attack: 'no-reading', limit: 16_777_216, stopped: keptOut, patience: 2 },
-  resets: { attack: 'some-resets', limit: 100, stopped: cut },
-  resets_per_second: { attack: 'steady-resets', limit: 10, also: { resets: 150 }, none: 100_000, named: 'resets', stopped: cut },
-  control_frames: { attack: 'some-pings', limit: 100, stopped: cut },
-  control_frames_per_second: { attack: 'steady-pings', limit: 10, also: { control_frames: 150 }, none: 100_000, named: 'control_frames', stopped: cut },
-  overhead_bytes: { attack: 'some-strays', limit: 65_536, stopped: cut },
-  overhead_bytes_per_second: { attack: 'steady-strays', limit: 1024, also: { overhead_bytes: 65_536 }, none: 10_000_000, named: 'overhead_bytes', stopped: cut },
+  'T10: unread_bytes_in_all': { attack: 'some-half-messages', limit: 12_582_912, stopped: keptOut },
+  'T12: unsent_bytes': { attack: 'no-reading', limit: 4_194_304, stopped: cut, patience: 2 },
+  'T12: unsent_bytes_in_all': { attack: 'no-reading', limit: 16_777_216, stopped: keptOut, patience: 2 },
+  'T14: resets': { attack: 'some-resets', limit: 100, stopped: cut },
+  'T14: resets_per_second': { attack: 'steady-resets', limit: 10, also: { resets: 150 }, none: 100_000, named: 'resets', stopped: cut },
+  'T14: control_frames': { attack: 'some-pings', limit: 100, stopped: cut },
+  'T14: control_frames_per_second': { attack: 'steady-pings', limit: 10, also: { control_frames: 150 }, none: 100_000, named: 'control_frames', stopped: cut },
+  'T14: overhead_bytes': { attack: 'some-strays', limit: 65_536, stopped: cut },
+  'T14: overhead_bytes_per_second': { attack: 'steady-strays', limit: 1024, also: { overhead_bytes: 65_536 }, none: 10_000_000, named: 'overhead_bytes', stopped: cut },
 };
+
+function keyOf(title: string): string {
+  return title.slice(title.indexOf(' ') + 1);
+}
 
 const root = process.getuid?.() === 0;
 
@@ -117,16 +122,17 @@ async function attacked({ daemon, uris }: Serving, { attack, way = 'tcp', connec
 }
 
 it('there is an attack for every limit', () => {
-  expect([...Object.keys(cases), 'session_waiting_calls'].sort()).toEqual(Object.keys(limitKeys).sort());
+  expect([...Object.keys(cases).map(keyOf), 'session_waiting_calls'].sort()).toEqual(Object.keys(limitKeys).sort());
 });
 
-describe.each(Object.entries(cases))('%s', (key, one) => {
+describe.each(Object.entries(cases))('%s', (title, one) => {
+  const key = keyOf(title);
   const { limit, also = {}, none = outOfReach[key], named = key } = one;
   const special = Object.keys(also).length > 0 || (one.none !== undefined && one.none !== outOfReach[key]);
   // The accounts of root and of the daemon are not counted.
   const skipped = key === 'connections_per_user' && !root;
 
-  it.skipIf(skipped)('stops an attack, by its name, while the honest are served', async () => {
+  it.skipIf(skipped)(`${title}: stops an attack, by its name, while the honest are served`, async () => {
     const serving = await open({ ...also, [key]: limit }, one.attack);
     try {
       const { stopped, reached, failures, told } = await attacked(serving, one);
@@ -137,7 +143,7 @@ describe.each(Object.entries(cases))('%s', (key, one) => {
     }
   }, 60_000);
 
-  it.skipIf(skipped)('and without it nothing does', async () => {
+  it.skipIf(skipped)(`${title}: without it nothing does`, async () => {
     const serving = !special ? unlimited : await open({ ...also, ...(none === undefined ? {} : { [key]: none }) }, one.attack);
     try {
       const { stopped, reached, told } = await attacked(serving, one);
@@ -149,7 +155,7 @@ describe.each(Object.entries(cases))('%s', (key, one) => {
   }, 60_000);
 });
 
-describe('session_waiting_calls', () => {
+describe('T15: session_waiting_calls', () => {
   /** How many of many calls the transport takes from one who makes them all while the first is being done, and what an honest one hears. */
   const flood = async (callsWaiting: number) => {
     const gate = new Gate();

@@ -1,7 +1,7 @@
 /**
  * Lives here: the defences against who sends much, oddly, or nothing, T10 to
- * T15, as far as they show without an attack. Does not know: attacks (see
- * test/attack), how a test is run.
+ * T15, as far as they show without an attack (see limits.ts). Does not know: how a
+ * test is run.
  */
 import { defence, type Defence } from './defence.js';
 

@@ -5,6 +5,7 @@
 import type { Defence } from './defence.js';
 import { ofDocuments } from './documents.js';
 import { ofIdentity } from './identity.js';
+import { ofLimits } from './limits.js';
 import { ofLoad } from './load.js';
 import { ofRights } from './rights.js';
 
@@ -14,4 +15,4 @@ export const wireRows = [
 ] as const;
 
 /** All of them. */
-export const defences: readonly Defence[] = [...ofDocuments, ...ofLoad, ...ofIdentity, ...ofRights];
+export const defences: readonly Defence[] = [...ofDocuments, ...ofLimits, ...ofLoad, ...ofIdentity, ...ofRights];
