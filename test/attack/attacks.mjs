@@ -47,6 +47,18 @@ const steadily = (each) => (line) => {
   line.steadily(() => each(line));
 };
 
+/** A hundred messages in large pieces, none of them whole. @param pieces how many, of all */
+const halfMessages = (pieces) => ({
+  connections: 4,
+  take: (line) => {
+    line.write(Buffer.concat([preface, ask(1)]));
+    const streams = Array.from({ length: 100 }, () => line.nextStream(3));
+    let round = 0;
+    line.write(repeat(streams.length, (i) => Buffer.concat([open(streams[i], lookup), frame(types.data, 0, streams[i], message(Buffer.alloc(0), { claimed: 1_900_000 }))])));
+    line.pump(() => dataFrames(streams[round++ % streams.length], Buffer.alloc(16_384)), pieces);
+  },
+});
+
 /** Attacks that do so much of something and no more: one limit stops them, and without it nothing does. */
 const measured = {
   'bad-tokens': { connections: 4, take: (line) => line.write(Buffer.concat([preface, repeat(10, () => {
@@ -74,16 +86,7 @@ const measured = {
       setInterval(() => line.write(frame(types.data, 0, 1, message(bytesField(1, bytesField(4, Buffer.alloc(0)))))), 200);
     },
   },
-  'some-half-messages': {
-    connections: 4,
-    take: (line) => {
-      line.write(Buffer.concat([preface, ask(1)]));
-      const streams = Array.from({ length: 100 }, () => line.nextStream(3));
-      let round = 0;
-      line.write(repeat(streams.length, (i) => Buffer.concat([open(streams[i], lookup), frame(types.data, 0, streams[i], message(Buffer.alloc(0), { claimed: 1_900_000 }))])));
-      line.pump(() => dataFrames(streams[round++ % streams.length], Buffer.alloc(16_384)), 500);
-    },
-  },
+  'some-half-messages': halfMessages(500),
   'some-resets': { connections: 4, take: once((line) => repeat(300, () => reset(line.nextStream(3)))) },
   'steady-resets': { connections: 4, take: steadily((line) => repeat(50, () => reset(line.nextStream(3)))) },
   'some-pings': { connections: 4, take: once(() => pings(300)) },
@@ -165,17 +168,7 @@ export const attacks = {
       line.write(Buffer.concat([open(5, lookup, field('grpc-encoding', 'gzip')), dataFrames(5, message(bomb.subarray(0, 1000), { compressed: 1 }), { end: true })]));
     },
   },
-  'half-messages': {
-    connections: 4,
-    // Each in large pieces, none of them whole.
-    take: (line) => {
-      line.write(Buffer.concat([preface, ask(1)]));
-      const streams = Array.from({ length: 100 }, () => line.nextStream(3));
-      let round = 0;
-      line.write(repeat(streams.length, (i) => Buffer.concat([open(streams[i], lookup), frame(types.data, 0, streams[i], message(Buffer.alloc(0), { claimed: 1_900_000 }))])));
-      line.pump(() => dataFrames(streams[round++ % streams.length], Buffer.alloc(16_384)), 100 * 110);
-    },
-  },
+  'half-messages': halfMessages(100 * 110),
   'no-window': {
     connections: 4, deaf: true,
     // Answers without number, and no window to send them in.
