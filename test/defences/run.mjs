@@ -27,7 +27,12 @@ const chosen = defences.filter(({ row }) => rows.length === 0 || rows.includes(r
 const copy = mkdtempSync(join(tmpdir(), 'vnet-defences-'));
 // Other accounts run its programs.
 chmodSync(copy, 0o755);
-process.once('exit', () => rmSync(copy, { recursive: true, force: true }));
+/** Ends the tests that run, with all that they have started. */
+let endTests = () => undefined;
+process.once('exit', () => {
+  endTests();
+  rmSync(copy, { recursive: true, force: true, maxRetries: 5 });
+});
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
 for (const part of ['client', 'server', 'shared', 'proto', 'test', 'dist', 'package.json', 'package-lock.json', 'tsconfig.json', 'README.md']) cpSync(join(root, part), join(copy, part), { recursive: true });
 symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
@@ -81,9 +86,11 @@ async function runTests(files, patterns, limitMs) {
   const words = [...new Set(patterns)].map((pattern) => titleOf(pattern).replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
   const argv = ['node_modules/vitest/vitest.mjs', 'run', '--config', 'test/vitest.config.ts', '--no-file-parallelism', '--reporter=json', `--outputFile.json=${report}`, '-t', words.join('|'), ...files];
   const child = spawn(process.execPath, argv, { cwd: copy, stdio: 'ignore', env: environment, detached: true });
-  const timer = setTimeout(() => process.kill(-child.pid, 'SIGKILL'), limitMs);
+  endTests = () => process.kill(-child.pid, 'SIGKILL');
+  const timer = setTimeout(endTests, limitMs);
   await new Promise((resolve) => child.once('exit', resolve));
   clearTimeout(timer);
+  endTests = () => undefined;
   try {
     return JSON.parse(readFileSync(report, 'utf8')).testResults;
   } catch {
