@@ -36,8 +36,8 @@ export const daemonCommands: readonly Command[] = [
   },
   {
     name: 'token', summary: 'make, list and revoke tokens for this host\'s vnetd',
-    description: 'With a token a client without a certificate is known to vnetd, over TLS. ACTION is add, list or revoke. It works on the files of this host, ' +
-      'as root, and needs no daemon; a running one takes notice within two seconds. ' +
+    description: 'With a token a client without a certificate is known to vnetd, over TLS, where vnetd.toml has require_client_certificate = false in [tls]. ' +
+      'ACTION is add, list or revoke. It works on the files of this host, as root, and needs no daemon; a running one takes notice within two seconds. ' +
       'add prints the token, once: keep it in a file that only its bearer reads, and name that with ?token-file=FILE or in VNET_TOKEN_FILE.',
     arguments: [
       { name: 'action', kind: 'text', summary: 'add, list or revoke' }, { name: 'name', kind: 'text', summary: 'what the token is called', optional: true },
