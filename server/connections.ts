@@ -48,6 +48,16 @@ export interface TurnedAway {
   greedy?: boolean;
 }
 
+/** What a session holds at this moment. */
+export interface SessionLoad {
+  /** Bytes of answers that the transport has not been given. */
+  readonly unsent: number;
+  /** Calls that wait to be begun. */
+  readonly waiting: number;
+  /** Its client is not read, or nothing is begun for it, until it takes what it has asked for. */
+  readonly held: boolean;
+}
+
 /** Hears of everybody who is turned away. */
 export type TurnAway = (turned: TurnedAway) => void;
 
@@ -63,8 +73,8 @@ export class Connection {
   identity: Identity;
   /** Calls and streams that are being answered. */
   inFlight = 0;
-  /** Each tells how many bytes of answers it has that are not with the socket yet: sessions do. */
-  readonly unsent = new Set<() => number>();
+  /** Its sessions. */
+  readonly sessions = new Set<SessionLoad>();
   /** How often a call brought a proof of its caller that is none. */
   failedProofs = 0;
   readonly #socket: Socket;

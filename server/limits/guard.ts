@@ -82,7 +82,7 @@ export class Guard {
     const cut = (limit: keyof Limits) => this.#cut(connection, limit);
     const refused = (limit: keyof Limits) => this.note('call refused', limit, connection);
     const largest = connection.listener === 'unix-readonly' ? 'readonlyMessageBytes' : 'messageBytes';
-    const traffic = new Traffic(socket, connection.unsent, this.limits, largest, this.held, { exceeded: cut, refused }, now);
+    const traffic = new Traffic(socket, connection.sessions, this.limits, largest, this.held, { exceeded: cut, refused }, now);
     this.#watched.set(connection, { connection, traffic, since: now });
     this.#admission.enter(connection, socket.remoteAddress, () => cut('unauthenticated'));
     connection.closed.addEventListener('abort', () => this.#forget(connection), { once: true });

@@ -9,6 +9,7 @@
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
+import type { SessionLoad } from '../connections.js';
 import { Allowance } from './allowance.js';
 import type { Limits } from './limits.js';
 import { Messages } from './messages.js';
@@ -82,11 +83,11 @@ export class Traffic {
 
   /**
    * @param socket the one that was accepted
-   * @param elsewhere each tells how many bytes of answers it has that are not with the socket yet
+   * @param sessions have answers that are not with the socket yet
    * @param largest the limit of a request's size
    */
   constructor(
-    private readonly socket: Socket, private readonly elsewhere: ReadonlySet<() => number>, private readonly limits: Limits, private readonly largest: keyof Limits, private readonly held: Held,
+    private readonly socket: Socket, private readonly sessions: ReadonlySet<Pick<SessionLoad, 'unsent'>>, private readonly limits: Limits, private readonly largest: keyof Limits, private readonly held: Held,
     private readonly told: Told, now: number,
   ) {
     this.lastCall = now;
@@ -224,7 +225,7 @@ export class Traffic {
     // What native code has taken, and the kernel has not: with a wide window that is all of it.
     this.unsent = (this.socket as Socket & { _handle?: { writeQueueSize?: number } })._handle?.writeQueueSize ?? 0;
     for (const { stream } of this.#open) this.unsent += stream.writableLength;
-    for (const unsent of this.elsewhere) this.unsent += unsent();
+    for (const { unsent } of this.sessions) this.unsent += unsent;
     return this.unsent;
   }
 }

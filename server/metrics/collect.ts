@@ -3,7 +3,7 @@
  * asks. Does not know: how it is asked for.
  */
 import { EventKind, type NetworkDriver } from '../../shared/gen/vnet/v1/network_driver.js';
-import type { Connections, ListenerKind } from '../connections.js';
+import type { Connections, ListenerKind, SessionLoad } from '../connections.js';
 import type { DriverFigures } from '../driver/local-driver.js';
 import type { Guard } from '../limits/guard.js';
 import { reading, renderMetrics, type Metric, type Sample } from './exposition.js';
@@ -48,9 +48,19 @@ function connectionMetrics(connections: Connections, guard: Guard): Metric[] {
     reading('gauge', 'vnetd_connections_without_call', 'Open connections that have not made a call, other than by the read-write socket.', guard.strangers),
     reading('counter', 'vnetd_refused_total', 'What was refused or cut off, by the limit of vnetd.toml that was reached.',
       guard.refusals.list().map(({ deed, limit, count }) => ({ labels: { what: deed, limit }, value: count }))),
+    ...sessionMetrics(open.flatMap(({ sessions }) => [...sessions])),
     reading('gauge', 'vnetd_calls_in_flight', 'Calls that are being answered, watches among them.', guard.calls.inFlight),
     reading('gauge', 'vnetd_unread_bytes', 'Bytes of requests that have not arrived whole.', guard.held.unread),
     reading('gauge', 'vnetd_unsent_bytes', 'Bytes of answers that wait for their reader.', guard.held.unsent),
+  ];
+}
+
+function sessionMetrics(sessions: readonly SessionLoad[]): Metric[] {
+  return [
+    reading('gauge', 'vnetd_sessions', 'Open sessions.', sessions.length),
+    reading('gauge', 'vnetd_sessions_held', 'Sessions that have reached limits.session_waiting_calls or session_unsent_bytes: they are not read until their clients take what they asked for.',
+      sessions.filter(({ held }) => held).length),
+    reading('gauge', 'vnetd_session_calls_waiting', 'Calls of sessions that wait for their turn, beyond limits.session_calls.', sessions.reduce((sum, { waiting }) => sum + waiting, 0)),
   ];
 }
 

@@ -57,9 +57,8 @@ function attach(stream: Stream, calls: Calls, connections: Connections, limits: 
     },
     refused: (limit) => reached('call refused', limit, connection),
   }, limits);
-  const unsent = () => session.unsent;
-  connection.unsent.add(unsent);
-  for (const end of ['finish', 'cancelled', 'close']) stream.once(end, () => connection.unsent.delete(unsent));
+  connection.sessions.add(session);
+  for (const end of ['finish', 'cancelled', 'close']) stream.once(end, () => connection.sessions.delete(session));
   stream.on('data', (message: Buffer) => session.take(message));
   stream.on('end', () => session.noMore());
   stream.on('cancelled', () => session.gone());

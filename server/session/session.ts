@@ -7,6 +7,7 @@ import type { CallFrame, ClientFrame, CreditFrame, ServerFrame } from '../../sha
 import { Heartbeat } from '../../shared/session/heartbeat.js';
 import { Outbox } from '../../shared/session/outbox.js';
 import { Wakeful } from '../../shared/session/wakeful.js';
+import type { SessionLoad } from '../connections.js';
 import { procedures as servedProcedures, stopped, type Call, type Calls } from '../calls.js';
 import { creditLimit } from './credit.js';
 import { broken, endFrame, readFrames } from './frames.js';
@@ -33,7 +34,7 @@ export type Caller = Pick<Call, 'connection' | 'identity' | 'denied'>;
 const procedures = new Map(servedProcedures.map((procedure) => [procedure.path, procedure]));
 
 /** A session. */
-export class Session {
+export class Session implements SessionLoad {
   readonly #calls: Calls;
   readonly #caller: () => Caller;
   readonly #wire: Wire;
@@ -78,9 +79,16 @@ export class Session {
     if (signal.aborted) this.#begunToStop();
   }
 
-  /** Bytes of answers that the transport has not been given. */
   get unsent(): number {
     return this.#outbox.waiting;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  get held(): boolean {
+    return !this.#reading || this.#outbox.full;
   }
 
   /** A message from the client. */

@@ -16,6 +16,7 @@ import { nodeComplaint } from '../../server/limits/node-release.js';
 import { fetchText, parseMetrics, scrape } from '../metrics.js';
 import { openFolder, startDaemon, until } from '../processes.js';
 import { openServing, type Serving } from '../serving.js';
+import { callFrame, FrameClient } from '../session-server.js';
 
 let serving: Serving;
 beforeAll(async () => {
@@ -69,6 +70,26 @@ describe('metrics', () => {
     await driver.networkDestroy({ network: { name: 'private', uuid: '' } });
     await close();
     await until('the connection is gone', async () => (await scrape(serving.daemon)).value('vnetd_connections', { listener: 'tls' }) === 0);
+  });
+
+  it('tell of a session whose client does not take what it asks for, until it does', async () => {
+    const roomy = await openServing('test', { more: '[metrics]\nlisten = "127.0.0.1:0"\n' });
+    const client = new FrameClient(roomy.uris.unix);
+    const held = async () => { const { value } = await scrape(roomy.daemon); return [value('vnetd_sessions', {}), value('vnetd_sessions_held', {}), value('vnetd_session_calls_waiting', {})]; };
+    client.send(callFrame(1, 'NumOfNetworks'));
+    await client.frame('response');
+    expect(await held()).toEqual([1, 0, 0]);
+    client.stream.pause();
+    const request = NetworkDumpXmlRequest.encode({ network: { name: 'default', uuid: '' }, inactive: false }).finish();
+    for (let first = 2; first < 4002; first += 100) client.send(...Array.from({ length: 100 }, (_, i) => callFrame(first + i, 'NetworkDumpXml', request)));
+    const waiting = await until('it is held', async () => { const [, is, calls] = await held(); return is === 1 && calls! > 0 && calls; });
+    expect(waiting).toBeGreaterThan(10);
+    client.stream.resume();
+    await client.frame('response', ({ call: id }) => id === 4001);
+    await until('it is not', async () => { const [sessions, is, calls] = await held(); return sessions === 1 && is === 0 && calls === 0; });
+    client.close();
+    await until('it is gone', async () => (await held())[0] === 0);
+    await roomy.close();
   });
 
   it('are to be had by nothing but GET /metrics', async () => {
