@@ -19,6 +19,8 @@ export interface Channel {
   place: string;
   /** What goes with every call: the proof of who makes it, if there is one beside the connection. */
   metadata: Metadata;
+  /** The reason behind a failure to get there, where somebody else carries the connection and says more. */
+  explain?: (error: NetworkError) => Promise<NetworkError>;
 }
 
 const options: ClientOptions = {

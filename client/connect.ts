@@ -8,7 +8,7 @@ import type { Admin } from '../shared/gen/vnet/v1/admin.js';
 import { NetworkDriverClientImpl, NetworkDriverDefinition, type NetworkDriver } from '../shared/gen/vnet/v1/network_driver.js';
 import { changes, type Procedure } from '../shared/procedures.js';
 import { parseUri, type Transport, type VnetUri } from '../shared/uri.js';
-import type { ChannelUri } from './channel.js';
+import type { Channel, ChannelUri } from './channel.js';
 
 /** How long a call may take if the caller does not say, in milliseconds. */
 export const defaultTimeoutMs = 30_000;
@@ -99,7 +99,7 @@ async function open(uri: VnetUri, text: string, options: ConnectOptions): Promis
       const place: ChannelUri = {
         scheme: 'unix', driver: uri.driver, socket: tunnel.socket, place: tunnel.place, ...(uri.transport === undefined ? {} : { transport: uri.transport }),
       };
-      const opened = await openRemote(place, text, options, loginTimeoutMs);
+      const opened = await openRemote(place, text, options, { greetingMs: loginTimeoutMs, explain: tunnel.explain });
       return { ...opened, fail: tunnel.fail, close: () => opened.close().finally(tunnel.close) };
     }
     default:
@@ -107,11 +107,17 @@ async function open(uri: VnetUri, text: string, options: ConnectOptions): Promis
   }
 }
 
-async function openRemote(uri: ChannelUri, text: string, options: ConnectOptions, greetingMs = greetingTimeoutMs): Promise<Opened> {
+/** What is other for who is carried by another program. */
+interface Carried extends Pick<Channel, 'explain'> {
+  /** How long the first call may take, in milliseconds. */
+  greetingMs?: number;
+}
+
+async function openRemote(uri: ChannelUri, text: string, options: ConnectOptions, { greetingMs = greetingTimeoutMs, ...carried }: Carried = {}): Promise<Opened> {
   const { openChannel } = await import('./channel.js');
   const { openRpc } = await import('./steady-rpc.js');
   const { timeoutMs = defaultTimeoutMs, keepaliveMs = defaultKeepaliveMs, transport = uri.transport } = options;
-  const channel = await openChannel(uri, options.readonly ?? false, keepaliveMs, options.tokenFile);
+  const channel = { ...await openChannel(uri, options.readonly ?? false, keepaliveMs, options.tokenFile), ...carried };
   const rpc = openRpc(channel, text, transport, keepaliveMs);
   return {
     driver: new NetworkDriverClientImpl(rpc.steady(timeoutMs)),

@@ -15,7 +15,7 @@ import { join } from 'node:path';
 import { ErrorCode, NetworkError } from '../shared/errors.js';
 import type { SshUri } from '../shared/uri.js';
 import { locate, startOnSocket, type Running } from './program.js';
-import { explainNoise, explainSshEnd, placeOf } from './ssh-failure.js';
+import { explainNoise, explainSshEnd, placeOf, type SshEnd } from './ssh-failure.js';
 
 /** A way to a socket on another host. */
 export interface Tunnel {
@@ -23,6 +23,8 @@ export interface Tunnel {
   socket: string;
   /** Where it leads, for messages. */
   place: string;
+  /** The error behind one that a call was met with, if the last ssh has ended and says more. */
+  explain(error: NetworkError): Promise<NetworkError>;
   /** Gives up: ends every ssh. @returns the error behind the one that was met, once ssh has had its say */
   fail(error: unknown): Promise<unknown>;
   /** Takes no more connections. Those that are there end with their other ends. */
@@ -57,6 +59,10 @@ export async function openTunnel(uri: SshUri, readonly: boolean): Promise<Tunnel
   return {
     socket,
     place: placeOf(uri),
+    explain: async (error) => {
+      const end = latest === undefined ? undefined : await lastWords(latest);
+      return end === undefined || end.code === 0 ? error : explainSshEnd(uri, end);
+    },
     fail: async (error) => {
       server.close();
       const reason = latest === undefined ? error : await explain(uri, latest, error);
@@ -93,8 +99,13 @@ export function renderSsh(uri: SshUri, readonly: boolean): string[] {
 /** Why the connection failed, from the ssh that should have carried it. */
 async function explain(uri: SshUri, ssh: Running, error: unknown): Promise<unknown> {
   if (!(error instanceof NetworkError) || error.code !== ErrorCode.RPC) return error;
-  const end = await Promise.race([ssh.ended, new Promise<undefined>((resolve) => { setTimeout(resolve, lastWordsMs, undefined).unref(); })]);
+  const end = await lastWords(ssh);
   return end === undefined || end.code === 0 ? explainNoise(uri, error.message) : explainSshEnd(uri, end);
+}
+
+/** How an ssh whose connection is over has ended; undefined if it has not. */
+function lastWords(ssh: Running): Promise<SshEnd | undefined> {
+  return Promise.race([ssh.ended, new Promise<undefined>((resolve) => { setTimeout(resolve, lastWordsMs, undefined).unref(); })]);
 }
 
 /** Listens on a unix socket that is in no folder once it is open: nobody else can connect, and nothing is left, however this process ends. */

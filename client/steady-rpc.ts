@@ -34,6 +34,7 @@ interface SteadyOptions {
   uri: string;
   /** Aborted when the connection is let go. */
   closed: AbortSignal;
+  explain: NonNullable<Channel['explain']>;
 }
 
 /** A procedure as its generated definition has it. */
@@ -51,7 +52,7 @@ export function openRpc(channel: Channel, uri: string, transport: Transport | un
   const carrier = createCarrier(channel, transport, { pingAfterMs: keepaliveMs, answerWithinMs: keepaliveMs / 2 });
   const closed = new AbortController();
   return {
-    steady: (timeoutMs) => createSteadyRpc(carrier, { timeoutMs, uri, closed: closed.signal }),
+    steady: (timeoutMs) => createSteadyRpc(carrier, { timeoutMs, uri, closed: closed.signal, explain: channel.explain ?? (async (error) => error) }),
     once: (timeoutMs) => rpcOver(carrier, (service, method, data, signal) => carrier.call(service, method, data, timeoutMs, signal)),
     close: () => {
       closed.abort();
@@ -84,7 +85,7 @@ function rpcOver(carrier: Carrier, request: Rpc['request']): Rpc {
 
 /** Makes a call again that failed, until it is answered or may not be made again. @throws {NetworkError} */
 async function again(
-  carrier: Carrier, { timeoutMs, uri, closed }: SteadyOptions, began: number, failure: unknown,
+  carrier: Carrier, { timeoutMs, uri, closed, explain }: SteadyOptions, began: number, failure: unknown,
   service: string, method: string, data: Uint8Array, signal: AbortSignal | undefined,
 ): Promise<Bytes> {
   const backOff = new BackOff(backOffMs);
@@ -95,10 +96,10 @@ async function again(
     if (!(last instanceof Unanswered)) throw last;
     if (last.left && mayChange) throw lostAnswer(last, method, procedure, data, uri);
     const leftMs = timeoutMs - (performance.now() - began);
-    if (leftMs <= 0 || given.aborted) throw last;
+    if (leftMs <= 0 || given.aborted) throw await explain(last);
     await backOff.wait(given, leftMs);
     const soFarMs = performance.now() - began;
-    if (given.aborted || soFarMs >= timeoutMs) throw last;
+    if (given.aborted || soFarMs >= timeoutMs) throw await explain(last);
     try {
       return await carrier.call(service, method, data, Math.ceil(timeoutMs - soFarMs), signal);
     } catch (error) {

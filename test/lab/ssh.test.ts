@@ -191,6 +191,19 @@ describe.skipIf(noSshd !== undefined)(`over ssh${noSshd === undefined ? '' : ` (
     });
   });
 
+  it('says why there is no way back to a daemon once it was there, and finds it again', async () => {
+    const { driver, close } = await connect(uri(), { timeoutMs: 1500 });
+    await driver.numOfNetworks({});
+    const keys = join(sshd.folder, 'authorized_keys');
+    const before = await readFile(keys);
+    await writeFile(keys, '');
+    for (const pid of await carriers()) process.kill(pid);
+    await expect(driver.numOfNetworks({})).rejects.toMatchObject({ code: ErrorCode.AUTH_FAILED, message: expect.stringContaining('ssh was not let in at') });
+    await writeFile(keys, before);
+    await until('it is back', () => driver.numOfNetworks({}).then(() => true));
+    await close();
+  });
+
   it('goes on with a watch when ssh was killed', async () => {
     const child = spawn(process.execPath, [program, '-c', uri(), 'watch', '-o', 'json'], { env: environment });
     let events = 0;
