@@ -123,7 +123,7 @@ describe('over a unix socket', () => {
     const claims = { uid: '0', user: 'root', 'x-user': 'root', 'x-remote-user': 'root', 'x-forwarded-for': '127.0.0.1', 'x-peer-credentials': '0:0:0', forwarded: 'for=root' };
     const [truth] = await callersOf(async () => (await connect(serving.uris.readonly)).close());
     const callers = await callersOf(() => new Promise<void>((resolve, reject) => {
-      const client = new Client(`unix:${serving.uris.readonly.replace(/^.*socket=/, '')}`, credentials.createInsecure(), { 'grpc.default_authority': 'root@admin' });
+      const client = new Client(`unix:${serving.uris.readonly.replace(/^.*socket=/, '')}`, credentials.createInsecure(), { 'grpc.default_authority': 'root.admin' });
       const metadata = new Metadata();
       for (const [name, value] of Object.entries(claims)) metadata.set(name, value);
       const bytes = (value: Buffer) => value;
