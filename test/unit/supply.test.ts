@@ -36,9 +36,9 @@ it('T35: a daemon is made of the packages that are known, and of no more than th
   expect(shipped.length).toBeLessThanOrEqual(budget);
 });
 
-it('T35: each package is locked to its bytes, and comes from the registry', async () => {
-  for (const [path, { resolved = 'https://registry.npmjs.org/', integrity, version }] of await locked()) {
-    expect({ path, version, resolved, integrity }).toEqual({ path, version: expect.stringMatching(/^\d/), resolved: expect.stringMatching(/^https:\/\/registry\.npmjs\.org\//), integrity: expect.stringMatching(/^sha512-/) });
+it('T35: each package is locked to its bytes, and none comes from a place of its own', async () => {
+  for (const [path, { resolved, integrity, version }] of await locked()) {
+    expect({ path, version, resolved, integrity }).toEqual({ path, version: expect.stringMatching(/^\d/), resolved: undefined, integrity: expect.stringMatching(/^sha512-/) });
   }
 });
 
