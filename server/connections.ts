@@ -61,13 +61,18 @@ export interface SessionLoad {
 /** Hears of everybody who is turned away. */
 export type TurnAway = (turned: TurnedAway) => void;
 
+/** Where a socket comes from: `198.51.100.7:40112`, or `local` for a unix socket. */
+export function peerOf({ remoteAddress, remotePort = 0 }: Socket): string {
+  return remoteAddress === undefined ? 'local' : `${remoteAddress}:${remotePort}`;
+}
+
 /** One connection. */
 export class Connection {
   readonly id: number;
   readonly listener: ListenerKind;
   /** Nothing may be changed by this way. */
   readonly readonly: boolean;
-  /** Where it comes from: `198.51.100.7:40112`, or `local` for a unix socket. */
+  /** Where it comes from, as {@link peerOf} says. */
   readonly peer: string;
   readonly since = new Date();
   identity: Identity;
@@ -84,7 +89,7 @@ export class Connection {
     this.id = id;
     this.listener = listener;
     this.readonly = listener === 'unix-readonly';
-    this.peer = socket.remoteAddress === undefined ? 'local' : `${socket.remoteAddress}:${socket.remotePort ?? 0}`;
+    this.peer = peerOf(socket);
     this.identity = { kind: 'socket', name: listener };
     this.#socket = socket;
     setMaxListeners(0, this.closed);

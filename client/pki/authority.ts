@@ -7,9 +7,9 @@ import { generateKeyPairSync, X509Certificate } from 'node:crypto';
 import { access, chmod, copyFile, mkdir, mkdtemp, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
+import { locked } from '../../shared/folder-lock.js';
 import { runProgram } from '../program.js';
 import { alternativeName, files, formatDate, lifetimeDays, mostDays, parseRevoked, renderConfig, validateName, type Kind } from './config.js';
-import { locked } from '../../shared/folder-lock.js';
 
 /** A certificate that an authority has signed. */
 export interface IssuedCertificate {

@@ -6,7 +6,7 @@
 import type { ServerHttp2Session } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Connection, ListenerKind, TurnAway } from '../connections.js';
+import { peerOf, type Connection, type ListenerKind, type TurnAway } from '../connections.js';
 import type { Log } from '../log.js';
 import { Admission } from './admission.js';
 import { CallLimits } from './call-limits.js';
@@ -69,8 +69,7 @@ export class Guard {
     const refusal = this.#admission.refusal(kind, socket.remoteAddress);
     if (refusal === undefined) return true;
     this.refusals.note('connection refused', refusal, { listener: kind, peer: socket.remoteAddress });
-    const peer = socket.remoteAddress === undefined ? 'local' : `${socket.remoteAddress}:${socket.remotePort ?? 0}`;
-    this.turnAway({ listener: kind, peer, reason: `limits.${nameLimit(refusal)}`, greedy: true });
+    this.turnAway({ listener: kind, peer: peerOf(socket), reason: `limits.${nameLimit(refusal)}`, greedy: true });
     socket.destroy();
     return false;
   }

@@ -22,7 +22,7 @@ export function createCallMetrics(): CallObserver & { metrics: readonly Metric[]
     ended({ procedure: { name, responseStream }, identity: { kind } }, { ms, error }) {
       if (error === undefined) succeeded(name)(kind).value += 1;
       else calls.add({ method: name, code: errorCodeName(error.code), caller: kind });
-      if (!responseStream) seconds.observeAt(secondsOf(name), ms / 1000);
+      if (!responseStream) seconds.observe(secondsOf(name), ms / 1000);
     },
   };
 }

@@ -65,12 +65,7 @@ export class Histogram implements Metric {
   /** @param bounds the upper bounds of its buckets, rising, without the last, which has none */
   constructor(readonly name: string, readonly help: string, private readonly bounds: readonly number[]) {}
 
-  /** Takes note of a value. */
-  observe(labels: Labels, value: number): void {
-    this.observeAt(this.at(labels), value);
-  }
-
-  /** The values with these labels, for who has many. */
+  /** The values with these labels. */
   at(labels: Labels): Series {
     const key = keyOf(labels);
     let series = this.#series.get(key);
@@ -78,8 +73,8 @@ export class Histogram implements Metric {
     return series;
   }
 
-  /** Takes note of a value, where `at` said. */
-  observeAt(series: Series, value: number): void {
+  /** Takes note of a value. @param series where, as `at` says */
+  observe(series: Series, value: number): void {
     const bucket = this.bounds.findIndex((bound) => value <= bound);
     if (bucket >= 0) series.buckets[bucket]! += 1;
     series.sum += value;

@@ -4,13 +4,11 @@
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { CallFrame, ServerFrame } from '../../shared/gen/vnet/v1/session.js';
+import type { Deadlines } from '../../shared/session/deadlines.js';
 import { nameCall, type ServedProcedure } from '../calls.js';
 import { Credit } from './credit.js';
 import { endFrame } from './frames.js';
 import { borrowSignal, returnSignal } from './signals.js';
-
-/** The longest that a timer can wait, in milliseconds. */
-const longestMs = 2 ** 31 - 1;
 
 /** Takes the frame that ends a call, and how many bytes it carries. */
 export type Ending = (call: SessionCall, frame: Partial<ServerFrame>, payload: number) => void;
@@ -28,18 +26,19 @@ export class SessionCall {
   begun = false;
   readonly #over: AbortController;
   readonly #ending: Ending;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #deadlines: Deadlines<SessionCall>;
   #ended = false;
 
-  constructor({ call, request, timeoutMs, credit }: CallFrame, procedure: ServedProcedure, ending: Ending) {
+  constructor({ call, request, timeoutMs, credit }: CallFrame, procedure: ServedProcedure, deadlines: Deadlines<SessionCall>, ending: Ending) {
     this.id = call;
     this.procedure = procedure;
     this.request = request;
     this.credit = new Credit(credit);
+    this.#deadlines = deadlines;
     this.#ending = ending;
     // Who listens to a stream's signal may combine it with others, which keeps it.
     this.#over = procedure.responseStream ? new AbortController() : borrowSignal();
-    if (timeoutMs > 0) this.#timer = setTimeout(() => this.#timedOut(timeoutMs), Math.min(timeoutMs, longestMs)).unref();
+    if (timeoutMs > 0) deadlines.set(this, timeoutMs, () => this.#timedOut(timeoutMs));
   }
 
   /** Aborted when nobody waits for the answer any more. */
@@ -77,7 +76,7 @@ export class SessionCall {
   /** There is no session to answer in any more. */
   drop(): void {
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#deadlines.delete(this);
     this.#over.abort();
   }
 
@@ -96,7 +95,7 @@ export class SessionCall {
   #end(frame: Partial<ServerFrame>, payload: number): void {
     if (this.#ended) return;
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#deadlines.delete(this);
     this.#ending(this, frame, payload);
   }
 

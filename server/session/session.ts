@@ -4,6 +4,7 @@
  */
 import { ErrorCode, NetworkError } from '../../shared/errors.js';
 import type { CallFrame, ClientFrame, CreditFrame, ServerFrame } from '../../shared/gen/vnet/v1/session.js';
+import { Deadlines } from '../../shared/session/deadlines.js';
 import { Heartbeat } from '../../shared/session/heartbeat.js';
 import { Outbox } from '../../shared/session/outbox.js';
 import { Wakeful } from '../../shared/session/wakeful.js';
@@ -42,6 +43,7 @@ export class Session implements SessionLoad {
   readonly #outbox: Outbox<Partial<ServerFrame>>;
   readonly #heartbeat: Heartbeat;
   readonly #wakeful = new Wakeful();
+  readonly #deadlines = new Deadlines<SessionCall>();
   readonly #stop = () => this.#begunToStop();
   /** The calls that have not ended. */
   readonly #open = new Map<number, SessionCall>();
@@ -119,6 +121,7 @@ export class Session implements SessionLoad {
     if (this.#over) return;
     this.#over = true;
     this.#heartbeat.stop();
+    this.#deadlines.clear();
     this.#calls.stopping.signal.removeEventListener('abort', this.#stop);
     for (const call of this.#open.values()) call.drop();
     this.#open.clear();
@@ -139,7 +142,7 @@ export class Session implements SessionLoad {
     if (credit > creditLimit) throw broken(`call ${id} has more credit than ${creditLimit}`);
     const procedure = procedures.get(method);
     if (procedure === undefined) return this.#outbox.push({ end: endFrame(id, new NetworkError(ErrorCode.NO_SUPPORT, method), true) }, method.length);
-    const call = new SessionCall(frame, procedure, (ended, last, payload) => {
+    const call = new SessionCall(frame, procedure, this.#deadlines, (ended, last, payload) => {
       this.#open.delete(ended.id);
       this.#outbox.push(last, payload);
     });

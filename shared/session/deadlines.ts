@@ -6,7 +6,7 @@
 /** The longest that a timer can wait, in milliseconds. */
 const longestMs = 2 ** 31 - 1;
 
-/** What is to be done when, unless it is taken back. Keeps the process alive as long as something is to be done. */
+/** What is to be done when, unless it is taken back. Keeps the process alive until all that was set would have been due, or it is cleared. */
 export class Deadlines<Key> {
   readonly #due = new Map<Key, { at: number; late: () => void }>();
   #timer: NodeJS.Timeout | undefined;

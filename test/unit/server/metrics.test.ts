@@ -10,7 +10,7 @@ describe('the text of metrics', () => {
     counter.add({ name: 'quote " back \\ line \n end' });
     counter.add({ name: 'quote " back \\ line \n end' });
     const histogram = new Histogram('b_seconds', 'Measures.', [0.1, 1]);
-    for (const value of [0.05, 0.1, 0.5, 7]) histogram.observe({ method: 'Open' }, value);
+    for (const value of [0.05, 0.1, 0.5, 7]) histogram.observe(histogram.at({ method: 'Open' }), value);
     const text = renderMetrics([counter, histogram, reading('gauge', 'c', 'Is.', 1e21), reading('gauge', 'd', 'None.', []), reading('gauge', 'e', 'Small.', -1.5e-7)]);
     const metrics = parseMetrics(text);
     expect(metrics.get('a_total')?.samples).toEqual([{ name: 'a_total', labels: { name: 'quote " back \\ line \n end' }, value: 2 }]);
